@@ -1,0 +1,1 @@
+//! Make the machine what the plan says: observe, decide, act, observe again.

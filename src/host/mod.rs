@@ -1,0 +1,1 @@
+//! What this machine has: files, programs on PATH, users, processors.

@@ -1,0 +1,1 @@
+//! What an ecosystem file means, valid by construction.

@@ -1,0 +1,1 @@
+//! A private systemd of its own, for machines where no service manager can be reached.

@@ -1,0 +1,1 @@
+//! Unit files on disk: where they live, whose they are, atomic writes, the lock, generations.
