@@ -1,1 +1,26 @@
 //! What an ecosystem file means, valid by construction.
+//!
+//! A value of these types has passed every check that needs no machine: names encode to unit names, sizes and times are in range, the command is
+//! an argument vector with an absolute program. `config` makes them, `units` compiles them; nothing else needs to know how a file is written.
+
+pub mod app;
+pub mod bytes;
+pub mod command;
+pub mod env;
+pub mod host;
+pub mod listen;
+pub mod name;
+pub mod signal;
+pub mod span;
+
+pub use app::{
+    App, Dependency, Directives, LogFiles, Memory, Mode, Model, Readiness, Restart, Schedule, Stop,
+    Watch,
+};
+pub use bytes::Bytes;
+pub use command::Command;
+pub use env::{EnvName, Environment};
+pub use listen::Listen;
+pub use name::Name;
+pub use signal::Signal;
+pub use span::parse_duration;

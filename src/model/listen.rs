@@ -1,0 +1,81 @@
+//! Addresses that an app's instances listen on together.
+
+use std::fmt;
+
+/// One address, in the form of `ListenStream=` (systemd.socket(5)): a port on all addresses, an IPv4 or bracketed IPv6 address with a port, or the
+/// absolute path of a unix socket.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Listen {
+    Port(u16),
+    Address(std::net::SocketAddr),
+    Path(String),
+}
+
+impl Listen {
+    /// `3000`, `"127.0.0.1:3000"`, `"[::1]:3000"`, `"/run/app.sock"`. Errors: the words for what is wrong.
+    pub fn parse(text: &str) -> Result<Listen, &'static str> {
+        const FORM: &str =
+            "is not an address: write 3000, 127.0.0.1:3000, [::1]:3000 or /run/app.sock";
+        let text = text.trim();
+        if text.starts_with('/') {
+            if text.len() > 107 {
+                return Err("is longer than the 107 bytes of a socket's path (unix(7))");
+            }
+            if text.chars().any(char::is_control) {
+                return Err("has a control character");
+            }
+            return Ok(Listen::Path(text.to_owned()));
+        }
+        if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+            return match text.parse() {
+                Ok(port) if port > 0 => Ok(Listen::Port(port)),
+                _ => Err("is not a port: ports are 1 to 65535"),
+            };
+        }
+        match text.parse::<std::net::SocketAddr>() {
+            Ok(address) if address.port() > 0 => Ok(Listen::Address(address)),
+            _ => Err(FORM),
+        }
+    }
+
+    /// The TCP port, when there is one.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Listen::Port(port) => Some(*port),
+            Listen::Address(address) => Some(address.port()),
+            Listen::Path(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Port(port) => write!(f, "{port}"),
+            Listen::Address(address) => write!(f, "{address}"),
+            Listen::Path(path) => f.write_str(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        for text in ["3000", "127.0.0.1:80", "[::1]:8080", "/run/app.sock"] {
+            assert_eq!(Listen::parse(text).unwrap().to_string(), text);
+        }
+        for bad in [
+            "0",
+            "65536",
+            "localhost:80",
+            "",
+            "run/app.sock",
+            "127.0.0.1:0",
+        ] {
+            assert!(Listen::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
