@@ -1,1 +1,19 @@
 //! From the model to the text of systemd units.
+//!
+//! `compile` makes the set; one file a kind of unit; `quote` alone knows systemd's quoting; the texts are `templates/`.
+
+pub mod compile;
+mod environment;
+mod install;
+pub mod marker;
+pub mod quote;
+pub mod section;
+mod service;
+pub mod set;
+mod socket;
+mod target;
+pub mod template;
+
+pub use compile::{Site, compile};
+pub use marker::Facts;
+pub use set::{AppUnits, EnvFile, UnitFile, UnitSet};

@@ -1,0 +1,231 @@
+//! The `[X-Rpmctl]` section at the end of each unit: whose it is, and in the target the facts of the app. systemd ignores sections that begin with `X-`
+//! (systemd.unit(5)), so the units themselves are the only record of what is ours.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::quote;
+use super::section::Sections;
+use crate::model::{App, Mode, Name};
+
+const SECTION: &str = "X-Rpmctl";
+const HEADING: &str = "[X-Rpmctl]";
+
+/// What the target of an app says about it: enough to list, log and control the app without its ecosystem file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Facts {
+    pub app: Name,
+    /// The ecosystem file it was compiled from.
+    pub file: PathBuf,
+    /// `--env` at that time.
+    pub profile: Option<String>,
+    pub instances: u32,
+    pub mode: Mode,
+    pub namespace: String,
+    pub script: String,
+    pub interpreter: String,
+    pub cwd: PathBuf,
+    pub listen: Vec<String>,
+    pub autostart: bool,
+    /// An instance is up when it says so, else when it has run for `settle`.
+    pub notifies: bool,
+    pub settle: Duration,
+    pub max_restarts: Option<u32>,
+    pub memory_restart: Option<u64>,
+    pub date_format: Option<String>,
+    pub user: Option<String>,
+    /// Apps that must be up before this one starts.
+    pub after: Vec<Name>,
+}
+
+/// An instance that says nothing about readiness counts as up after this long, or after `min_uptime` where that is shorter.
+const SETTLE: Duration = Duration::from_secs(1);
+
+impl Facts {
+    pub fn of(app: &App, file: PathBuf, profile: Option<String>, notifies: bool) -> Facts {
+        use crate::model::Dependency;
+        Facts {
+            app: app.name.clone(),
+            file,
+            profile,
+            instances: app.instances,
+            mode: app.mode,
+            namespace: app.namespace.clone(),
+            script: app.command.script.clone(),
+            interpreter: app.command.interpreter.clone(),
+            cwd: app.cwd.clone(),
+            listen: app.listen.iter().map(ToString::to_string).collect(),
+            autostart: app.autostart,
+            notifies,
+            settle: app.restart.min_uptime.min(SETTLE),
+            max_restarts: app.restart.max,
+            memory_restart: app.memory.as_ref().map(|memory| memory.restart.0),
+            date_format: app.logs.date_format.clone(),
+            user: app.user.clone(),
+            after: app
+                .depends_on
+                .iter()
+                .filter_map(|dependency| match dependency {
+                    Dependency::App(name) => Some(name.clone()),
+                    Dependency::Unit(_) => None,
+                })
+                .collect(),
+        }
+    }
+
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = vec![
+            ("Instances", self.instances.to_string()),
+            ("Mode", self.mode.as_str().to_owned()),
+            ("Namespace", self.namespace.clone()),
+            ("Script", self.script.clone()),
+            ("Interpreter", self.interpreter.clone()),
+            ("Cwd", self.cwd.display().to_string()),
+            ("Autostart", self.autostart.to_string()),
+            ("Notifies", self.notifies.to_string()),
+            ("SettleMs", self.settle.as_millis().to_string()),
+        ];
+        let mut optional = |key, value: Option<String>| {
+            if let Some(value) = value {
+                pairs.push((key, value));
+            }
+        };
+        optional("Profile", self.profile.clone());
+        optional("MaxRestarts", self.max_restarts.map(|n| n.to_string()));
+        optional(
+            "MaxMemoryRestart",
+            self.memory_restart.map(|n| n.to_string()),
+        );
+        optional("LogDateFormat", self.date_format.clone());
+        optional("User", self.user.clone());
+        pairs.extend(self.listen.iter().map(|l| ("Listen", l.clone())));
+        pairs.extend(self.after.iter().map(|a| ("AfterApp", a.to_string())));
+        pairs
+    }
+
+    /// None when the text is not an app's target of ours.
+    pub fn read(text: &str) -> Option<Facts> {
+        let sections = Sections::parse(text);
+        let get = |key| sections.get(SECTION, key).map(quote::read_fact);
+        Some(Facts {
+            app: Name::new(&get("App")?).ok()?,
+            file: get("File")?.into(),
+            profile: get("Profile"),
+            instances: get("Instances")?.parse().ok()?,
+            mode: match get("Mode")?.as_str() {
+                "cluster" => Mode::Cluster,
+                _ => Mode::Fork,
+            },
+            namespace: get("Namespace")?,
+            script: get("Script")?,
+            interpreter: get("Interpreter")?,
+            cwd: get("Cwd")?.into(),
+            listen: sections
+                .all(SECTION, "Listen")
+                .map(quote::read_fact)
+                .collect(),
+            autostart: get("Autostart")? == "true",
+            notifies: get("Notifies")? == "true",
+            settle: Duration::from_millis(get("SettleMs")?.parse().ok()?),
+            max_restarts: get("MaxRestarts").and_then(|n| n.parse().ok()),
+            memory_restart: get("MaxMemoryRestart").and_then(|n| n.parse().ok()),
+            date_format: get("LogDateFormat"),
+            user: get("User"),
+            after: sections
+                .all(SECTION, "AfterApp")
+                .filter_map(|name| Name::new(&quote::read_fact(name)).ok())
+                .collect(),
+        })
+    }
+}
+
+/// The unit's text with our section at its end.
+pub fn mark(body: &str, facts: &Facts, of_target: bool) -> String {
+    let body = body.trim_end();
+    let mut text = format!("{body}\n\n{HEADING}\n");
+    let mut put = |key: &str, value: &str| {
+        writeln!(text, "{key}={}", quote::fact(value)).expect("writing to a string")
+    };
+    put("App", facts.app.as_str());
+    put("File", &facts.file.display().to_string());
+    if of_target {
+        for (key, value) in facts.pairs() {
+            put(key, &value);
+        }
+    }
+    put("Hash", &hash(body));
+    text
+}
+
+/// The app whose unit this is; None when it is not ours.
+pub fn owner(text: &str) -> Option<String> {
+    let section = &text[text.find(HEADING)?..];
+    Sections::parse(section)
+        .get(SECTION, "App")
+        .map(quote::read_fact)
+}
+
+/// Whether the text before our section is not what we wrote there.
+pub fn edited(text: &str) -> bool {
+    let Some(at) = text.find(HEADING) else {
+        return true;
+    };
+    let (body, section) = text.split_at(at);
+    Sections::parse(section).get(SECTION, "Hash") != Some(hash(body.trim_end()).as_str())
+}
+
+fn hash(body: &str) -> String {
+    Sha256::digest(body.as_bytes())
+        .iter()
+        .take(8)
+        .fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("writing to a string");
+            hex
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            app: Name::new("api server").unwrap(),
+            file: "/srv/eco system.toml".into(),
+            profile: Some("production".into()),
+            instances: 4,
+            mode: Mode::Cluster,
+            namespace: "default".into(),
+            script: "npm run \\".into(),
+            interpreter: "none".into(),
+            cwd: "/srv".into(),
+            listen: vec!["3000".into(), "/run/a.sock".into()],
+            autostart: true,
+            notifies: false,
+            settle: Duration::from_millis(1000),
+            max_restarts: Some(16),
+            memory_restart: None,
+            date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),
+            user: None,
+            after: vec![Name::new("db").unwrap()],
+        }
+    }
+
+    #[test]
+    fn facts_come_back_from_the_target() {
+        let text = mark("[Unit]\nDescription=x\n", &facts(), true);
+        assert_eq!(Facts::read(&text), Some(facts()));
+        assert_eq!(owner(&text).as_deref(), Some("api server"));
+    }
+
+    #[test]
+    fn an_edit_shows() {
+        let text = mark("[Unit]\nDescription=x\n", &facts(), false);
+        assert!(!edited(&text));
+        assert!(edited(&text.replace("=x", "=y")));
+        assert_eq!(owner("[Unit]\nDescription=x\n"), None);
+    }
+}

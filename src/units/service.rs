@@ -1,0 +1,243 @@
+//! `app@.service`: the template of an app's instances.
+
+use tera::Context;
+
+use super::compile::Site;
+use super::{environment, quote};
+use crate::model::{App, Dependency, Restart};
+
+/// Exit status with which the start script gives up; in the range that systemd.exec(5) leaves to applications.
+pub const GAVE_UP: u8 = 199;
+
+/// Tells two starts that follow each other at once from two with a run of `min_uptime` between them, whatever the timer's slack.
+const SLACK_MS: u128 = 250;
+
+/// How an instance comes up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// The app sends `READY=1` itself.
+    AppNotifies,
+    /// The shim hands the shared socket to the app's bind() and reports its listen().
+    Shim,
+    /// Running is all that can be known.
+    Plain,
+}
+
+impl Start {
+    pub fn of(app: &App) -> Start {
+        let shim = !app.listen.is_empty() && !app.listen_fds && app.command.preloadable;
+        if app.ready.wait {
+            Start::AppNotifies
+        } else if shim {
+            Start::Shim
+        } else {
+            Start::Plain
+        }
+    }
+
+    pub fn notifies(self) -> bool {
+        self != Start::Plain
+    }
+}
+
+/// Notes get what this systemd cannot do.
+pub fn fill(
+    context: &mut Context,
+    app: &App,
+    start: Start,
+    site: &Site,
+    notes: &mut Vec<String>,
+) -> Result<(), String> {
+    let name = app.name.as_str();
+    let cwd = app.cwd.to_str().ok_or("cwd is not valid UTF-8")?;
+    context.insert("type", if start.notifies() { "notify" } else { "exec" });
+    context.insert("start_timeout", &millis(app.ready.timeout));
+    context.insert("after", &after(app));
+    context.insert("user", &app.user.as_deref().map(quote::prose));
+    context.insert("group", &app.group.as_deref().map(quote::prose));
+    context.insert("cwd", &quote::path(cwd));
+    context.insert(
+        "instance_env",
+        &quote::word_then(&format!("{}=", app.instance_var), "%i"),
+    );
+    let env_dir = site
+        .env_dir
+        .to_str()
+        .ok_or("the folder of the environment files is not valid UTF-8")?;
+    let in_env_dir = |file: &str| quote::glob_path(&format!("{env_dir}/{file}"));
+    context.insert("env_file", &in_env_dir(&app.name.env_file()));
+    context.insert(
+        "instance_env_file",
+        &app.increment_var
+            .is_some()
+            .then(|| in_env_dir(&format!("{}@", app.name.stem())) + "%i.env"),
+    );
+
+    let counts = app.restart.auto && app.restart.max.is_some();
+    context.insert("exec_start", &exec_start(app)?);
+    context.insert(
+        "exec_stop",
+        &counts.then_some(
+            r#":/bin/sh -c "[ -z \"$MAINPID\" ] || rm -f \"${RUNTIME_DIRECTORY%%%%:*}/starts\"""#,
+        ),
+    );
+    restart(context, &app.restart, site, notes);
+    let codes: Vec<String> = app.restart.stop_codes.iter().map(u8::to_string).collect();
+    context.insert(
+        "restart_prevent",
+        &[vec![GAVE_UP.to_string()], codes.clone()]
+            .concat()
+            .join(" "),
+    );
+    // What shells and npm end with when they pass on the stop signal: not a failure.
+    context.insert(
+        "success",
+        &[vec!["130".to_owned(), "143".to_owned()], codes]
+            .concat()
+            .join(" "),
+    );
+    context.insert("kill_signal", app.stop.signal.as_str());
+    context.insert(
+        "kill_mode",
+        if app.stop.tree {
+            "control-group"
+        } else {
+            "mixed"
+        },
+    );
+    context.insert("stop_timeout", &millis(app.stop.timeout));
+    context.insert(
+        "memory_max",
+        &app.memory.as_ref().map(|memory| memory.restart.0 / 2 * 3),
+    );
+    context.insert("logs_disabled", &app.logs.disabled);
+    context.insert("identifier", &quote::word_then(name, "@%i"));
+    context.insert("log_field", &quote::word(&format!("RPMCTL_APP={name}")));
+    context.insert("unit_directives", &lines(&app.directives.unit));
+    context.insert("service_directives", &lines(&app.directives.service));
+    if start == Start::AppNotifies && app.command.interpreter == "node" {
+        notes.push(
+            "wait_ready: the app must send READY=1 to $NOTIFY_SOCKET (sd_notify); process.send('ready') is not passed on yet".to_owned(),
+        );
+    }
+    if !app.listen.is_empty() && !app.listen_fds && !app.command.preloadable {
+        notes.push(format!(
+            "{} is linked statically or set-user-ID: the shared socket reaches it as descriptor 3 (LISTEN_FDS) only; say listen_fds = true if it takes that, or exec_mode = \"fork\"",
+            app.command.program.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Gate, then systemd-cat for the two streams, then the program.
+fn exec_start(app: &App) -> Result<String, String> {
+    let name = app.name.as_str();
+    let program = app
+        .command
+        .program
+        .to_str()
+        .ok_or("the program's path is not valid UTF-8")?;
+    let counts = app.restart.auto && app.restart.max.is_some();
+    let mut words = Vec::new();
+    if counts {
+        let script = include_str!("../../templates/start.sh").trim_end();
+        let max = app.restart.max.unwrap_or_default().max(1);
+        words.extend([
+            "/bin/sh".to_owned(),
+            "-c".to_owned(),
+            quote::word(script),
+            quote::word(name),
+            max.to_string(),
+            (window_ms(&app.restart) / 10).to_string(),
+        ]);
+    }
+    if app.logs.disabled && !counts {
+        // The first word of a command line cannot hold every path; sh passes any.
+        words.extend(["/bin/sh", "-c", r#""exec \"$0\" \"$@\"""#].map(str::to_owned));
+    } else if !app.logs.disabled {
+        words.extend(["/usr/bin/systemd-cat".to_owned(), "-t".to_owned()]);
+        words.push(quote::word_then(name, "@%i"));
+        words.extend(["--stderr-priority=err", "--level-prefix=false", "--"].map(str::to_owned));
+    }
+    words.push(quote::word(program));
+    words.extend(app.command.args.iter().map(|arg| quote::word(arg)));
+    Ok(format!(":{}", words.join(" ")))
+}
+
+/// Two starts closer than this are one failed start apart, in milliseconds.
+fn window_ms(restart: &Restart) -> u128 {
+    let delay = match restart.backoff {
+        Some(_) => 15_000,
+        None => restart.delay.as_millis(),
+    };
+    restart.min_uptime.as_millis() + delay + SLACK_MS
+}
+
+/// `RestartSteps=` came with systemd 254 (NEWS); PM2 multiplies by 1.5 up to 15 s, and systemd's steps are a geometric series too.
+fn restart(context: &mut Context, restart: &Restart, site: &Site, notes: &mut Vec<String>) {
+    context.insert("restart", if restart.auto { "always" } else { "no" });
+    let mut steps = None;
+    let mut delay = restart.delay;
+    if let Some(first) = restart.backoff {
+        delay = first;
+        if site.systemd >= 254 {
+            let ratio = 15_000.0 / (first.as_millis().max(1) as f64);
+            steps = Some((ratio.ln() / 1.5f64.ln()).round().max(1.0) as u32);
+        } else {
+            notes.push(format!(
+                "exp_backoff_restart_delay: systemd {} cannot let the delay grow (254 can); it stays at {}",
+                site.systemd,
+                millis(first)
+            ));
+        }
+    }
+    context.insert("restart_delay", &millis(delay));
+    context.insert("restart_steps", &steps);
+}
+
+fn after(app: &App) -> Vec<String> {
+    app.depends_on
+        .iter()
+        .map(|dependency| match dependency {
+            Dependency::App(name) => name.target(),
+            Dependency::Unit(unit) => unit.clone(),
+        })
+        .collect()
+}
+
+/// `1500ms`, `10s`: systemd.time(7).
+fn millis(span: std::time::Duration) -> String {
+    match span.as_millis() {
+        0 => "0".to_owned(),
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
+}
+
+pub(super) fn lines(directives: &[(String, String)]) -> Vec<String> {
+    directives
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect()
+}
+
+/// Kept beside `Start` because both say what the shim needs.
+pub(super) fn shim_variables(start: Start, app: &App, site: &Site) -> Vec<(&'static str, String)> {
+    let used = start == Start::Shim
+        || start == Start::AppNotifies
+            && !app.listen.is_empty()
+            && !app.listen_fds
+            && app.command.preloadable;
+    if !used {
+        return vec![];
+    }
+    let mut variables = vec![
+        ("LD_PRELOAD", site.shim.display().to_string()),
+        ("RPMCTL_SHIM", "1".to_owned()),
+    ];
+    if start == Start::AppNotifies {
+        variables.push(("RPMCTL_NOTIFY", "0".to_owned()));
+    }
+    environment::join_preload(&mut variables, &app.env);
+    variables
+}

@@ -1,0 +1,72 @@
+//! The compiled units of all apps: what should be on disk.
+
+use super::marker::Facts;
+
+/// Units and environment files of every app, in an order in which they can be started.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct UnitSet {
+    pub apps: Vec<AppUnits>,
+}
+
+/// What one app becomes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AppUnits {
+    pub facts: Facts,
+    pub units: Vec<UnitFile>,
+    pub env: Vec<EnvFile>,
+    /// Links that make the target start at boot: name of the folder, `multi-user.target.wants`.
+    pub enabled_by: Vec<String>,
+    /// What a user should know: an ability that this systemd lacks, a key that is not acted on yet.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnitFile {
+    pub name: String,
+    pub text: String,
+}
+
+/// Readable by its owner alone; the values never leave it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EnvFile {
+    pub name: String,
+    pub text: String,
+}
+
+impl std::fmt::Debug for EnvFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EnvFile({}, {} bytes)", self.name, self.text.len())
+    }
+}
+
+impl AppUnits {
+    /// The units that are to run, in the order of their start.
+    pub fn wanted(&self) -> Vec<String> {
+        let name = &self.facts.app;
+        let mut wanted = vec![];
+        if self.has_socket() {
+            wanted.extend([name.socket(), name.holder()]);
+        }
+        wanted.extend((0..self.facts.instances).map(|index| name.instance(index)));
+        wanted
+    }
+
+    pub fn has_socket(&self) -> bool {
+        let socket = self.facts.app.socket();
+        self.units.iter().any(|unit| unit.name == socket)
+    }
+
+    /// Puts together again what files on disk or of an earlier generation say; None when the app's target is missing or not ours.
+    pub fn from_files(target: &str, units: Vec<UnitFile>, env: Vec<EnvFile>) -> Option<AppUnits> {
+        let text = &units.iter().find(|unit| unit.name == target)?.text;
+        let facts = Facts::read(text)?;
+        let enabled_by = super::install::enabled_by(text, facts.autostart);
+        Some(AppUnits {
+            facts,
+            units,
+            env,
+            enabled_by,
+            notes: vec![],
+        })
+    }
+}
