@@ -33,6 +33,8 @@ pub struct Facts {
     /// An instance is up when it says so, else when it has run for `settle`.
     pub notifies: bool,
     pub settle: Duration,
+    /// `listen_timeout`: an instance that is not up by then has failed.
+    pub ready_timeout: Duration,
     pub max_restarts: Option<u32>,
     pub memory_restart: Option<u64>,
     pub date_format: Option<String>,
@@ -61,6 +63,7 @@ impl Facts {
             autostart: app.autostart,
             notifies,
             settle: app.restart.min_uptime.min(SETTLE),
+            ready_timeout: app.ready.timeout,
             max_restarts: app.restart.max,
             memory_restart: app.memory.as_ref().map(|memory| memory.restart.0),
             date_format: app.logs.date_format.clone(),
@@ -87,6 +90,7 @@ impl Facts {
             ("Autostart", self.autostart.to_string()),
             ("Notifies", self.notifies.to_string()),
             ("SettleMs", self.settle.as_millis().to_string()),
+            ("ReadyMs", self.ready_timeout.as_millis().to_string()),
         ];
         let mut optional = |key, value: Option<String>| {
             if let Some(value) = value {
@@ -130,6 +134,7 @@ impl Facts {
             autostart: get("Autostart")? == "true",
             notifies: get("Notifies")? == "true",
             settle: Duration::from_millis(get("SettleMs")?.parse().ok()?),
+            ready_timeout: Duration::from_millis(get("ReadyMs")?.parse().ok()?),
             max_restarts: get("MaxRestarts").and_then(|n| n.parse().ok()),
             memory_restart: get("MaxMemoryRestart").and_then(|n| n.parse().ok()),
             date_format: get("LogDateFormat"),
@@ -206,6 +211,7 @@ mod tests {
             autostart: true,
             notifies: false,
             settle: Duration::from_millis(1000),
+            ready_timeout: Duration::from_secs(30),
             max_restarts: Some(16),
             memory_restart: None,
             date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),

@@ -1,0 +1,108 @@
+//! What must be done, as values: the executor obeys and decides nothing.
+
+use crate::units::Facts;
+
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In the order of their start.
+    pub apps: Vec<AppPlan>,
+    /// The manager must read the units again.
+    pub reload: bool,
+}
+
+/// What happens to one app. The phases of all apps run together, in the order of the fields: stop, files, environment and links, then (after one
+/// daemon-reload) reset, start, restart, wait.
+#[derive(Clone, Debug)]
+pub struct AppPlan {
+    pub facts: Facts,
+    pub change: Change,
+    /// Units to stop before their files change.
+    pub stop: Vec<String>,
+    pub units: Vec<FileChange>,
+    /// Contents are secret: shown as names of variables only.
+    pub env: Vec<FileChange>,
+    /// Links to make and to remove: folder and unit.
+    pub link: Vec<(String, String)>,
+    pub unlink: Vec<(String, String)>,
+    /// Failed units whose failure is forgotten.
+    pub reset: Vec<String>,
+    /// Units to start, in one go.
+    pub start: Vec<String>,
+    /// Instances to restart.
+    pub restart: Vec<String>,
+    /// One after another, each ready before the next.
+    pub rolling: bool,
+    /// Instances that must be up in the end.
+    pub wait: Vec<String>,
+    /// For people: why, and what does not work here.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Create,
+    Update,
+    Remove,
+    Keep,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    pub name: String,
+    /// None: new.
+    pub before: Option<String>,
+    /// None: removed.
+    pub after: Option<String>,
+}
+
+impl AppPlan {
+    pub fn new(facts: Facts, change: Change) -> AppPlan {
+        AppPlan {
+            facts,
+            change,
+            stop: vec![],
+            units: vec![],
+            env: vec![],
+            link: vec![],
+            unlink: vec![],
+            reset: vec![],
+            start: vec![],
+            restart: vec![],
+            rolling: false,
+            wait: vec![],
+            notes: vec![],
+        }
+    }
+
+    /// Nothing to do, not even waiting.
+    pub fn is_empty(&self) -> bool {
+        !self.touches_files()
+            && self.stop.is_empty()
+            && self.reset.is_empty()
+            && self.start.is_empty()
+            && self.restart.is_empty()
+            && self.wait.is_empty()
+    }
+
+    pub fn touches_files(&self) -> bool {
+        !(self.units.is_empty()
+            && self.env.is_empty()
+            && self.link.is_empty()
+            && self.unlink.is_empty())
+    }
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        !self.reload && self.apps.iter().all(AppPlan::is_empty)
+    }
+
+    pub fn touches_files(&self) -> bool {
+        self.apps.iter().any(AppPlan::touches_files)
+    }
+
+    /// Every instance that will run with new settings only after a restart of this plan.
+    pub fn restarts(&self) -> impl Iterator<Item = &String> {
+        self.apps.iter().flat_map(|app| &app.restart)
+    }
+}

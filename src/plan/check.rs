@@ -1,0 +1,72 @@
+//! What must hold of any plan, whatever was wanted and whatever was there; apply refuses to run one that breaks a rule.
+
+use super::action::{AppPlan, Change, Plan};
+use super::observed::{Observed, Running};
+
+/// The rules that the plan breaks, a sentence each; empty for a sound plan.
+pub fn check(plan: &Plan, observed: &Observed) -> Vec<String> {
+    let mut broken = Vec::new();
+    for app in &plan.apps {
+        rules(app, observed, &mut broken);
+    }
+    broken
+}
+
+fn rules(app: &AppPlan, observed: &Observed, broken: &mut Vec<String>) {
+    let name = &app.facts.app;
+    let mut rule = |holds: bool, words: &str| {
+        if !holds {
+            broken.push(format!("{name}: {words}"));
+        }
+    };
+    let own = |unit: &String| {
+        [name.target(), name.socket(), name.holder(), name.template()].contains(unit)
+            || unit
+                .strip_prefix(name.stem())
+                .and_then(|rest| rest.strip_prefix('@'))
+                .and_then(|rest| rest.strip_suffix(".service"))
+                .is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    let units = [&app.stop, &app.reset, &app.start, &app.restart, &app.wait];
+    rule(
+        units.into_iter().flatten().all(own),
+        "a unit of another app is touched",
+    );
+    rule(
+        app.units.iter().all(|change| own(&change.name)),
+        "a file of another app is touched",
+    );
+    rule(
+        app.units
+            .iter()
+            .all(|change| !observed.foreign.contains_key(&change.name)),
+        "a unit that is not ours is touched",
+    );
+    rule(
+        app.change != Change::Keep || app.is_empty(),
+        "kept, and yet something is to be done",
+    );
+    rule(
+        app.change != Change::Remove
+            || observed
+                .running
+                .iter()
+                .filter(|(unit, state)| {
+                    own(unit) && !matches!(state, Running::Down | Running::Failed)
+                })
+                .all(|(unit, _)| app.stop.contains(unit)),
+        "removed while a unit of it still runs",
+    );
+    rule(
+        app.restart.iter().all(|unit| !app.stop.contains(unit)),
+        "an instance is both stopped and restarted",
+    );
+    rule(
+        app.restart.iter().all(|unit| app.wait.contains(unit)),
+        "an instance is restarted and nobody waits for it",
+    );
+    rule(
+        app.change != Change::Remove || (app.start.is_empty() && app.restart.is_empty()),
+        "removed and started",
+    );
+}

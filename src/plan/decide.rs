@@ -1,0 +1,339 @@
+//! The decisions: wanted units and what is there, into a plan.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::action::{AppPlan, Change, FileChange, Plan};
+use super::observed::{Observed, Running};
+use crate::model::Mode;
+use crate::units::section::Sections;
+use crate::units::{AppUnits, UnitSet, marker};
+
+/// Which apps that are there and not wanted are removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// None.
+    Wanted,
+    /// Those compiled from this file.
+    File(&'a Path),
+    /// All of ours.
+    Everything,
+}
+
+/// A reason to do nothing at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub unit: String,
+    pub file: PathBuf,
+}
+
+/// Errors: units that carry a wanted name and are not ours; then nothing may be written.
+pub fn decide(
+    wanted: &UnitSet,
+    observed: &Observed,
+    scope: &Scope<'_>,
+) -> Result<Plan, Vec<Refusal>> {
+    let refusals: Vec<Refusal> = wanted
+        .apps
+        .iter()
+        .flat_map(|app| {
+            // A file of an instance's own name would stand in for the template.
+            app.units
+                .iter()
+                .map(|unit| unit.name.clone())
+                .chain(app.wanted())
+        })
+        .filter_map(|unit| {
+            let file = observed.foreign.get(&unit)?.clone();
+            Some(Refusal { unit, file })
+        })
+        .collect();
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let there = observed.apps();
+    let mut apps: Vec<AppPlan> = wanted
+        .apps
+        .iter()
+        .map(|app| settle(app, there.get(app.facts.app.as_str()), observed))
+        .collect();
+    let gone = there.values().filter(|app| {
+        let kept = wanted
+            .apps
+            .iter()
+            .any(|wanted| wanted.facts.app == app.facts.app);
+        !kept
+            && match scope {
+                Scope::Wanted => false,
+                Scope::File(file) => app.facts.file == **file,
+                Scope::Everything => true,
+            }
+    });
+    apps.extend(gone.map(|app| remove(app, observed)));
+    Ok(Plan {
+        reload: observed.pending.is_some() || apps.iter().any(|app| !app.units.is_empty()),
+        apps,
+    })
+}
+
+/// One wanted app.
+fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppPlan {
+    let facts = &app.facts;
+    let name = &facts.app;
+    let mut plan = AppPlan::new(facts.clone(), Change::Keep);
+    plan.notes = app.notes.clone();
+    let before = |files: &[(String, String)]| files.iter().cloned().collect::<BTreeMap<_, _>>();
+    let old_units = before(&pairs(there, |app| {
+        app.units
+            .iter()
+            .map(|f| (f.name.clone(), f.text.clone()))
+            .collect()
+    }));
+    let old_env = before(&pairs(there, |app| {
+        app.env
+            .iter()
+            .map(|f| (f.name.clone(), f.text.clone()))
+            .collect()
+    }));
+    plan.units = changes(
+        &old_units,
+        app.units.iter().map(|file| (&file.name, &file.text)),
+    );
+    plan.env = changes(
+        &old_env,
+        app.env.iter().map(|file| (&file.name, &file.text)),
+    );
+    links(&mut plan, app, observed);
+
+    // What the changes mean for what runs.
+    let template = name.template();
+    let changed = |unit: &str| {
+        plan.units
+            .iter()
+            .any(|change| change.name == unit && acts(change))
+    };
+    let all_instances = changed(&template)
+        || plan
+            .env
+            .iter()
+            .any(|change| change.name == name.env_file() && change.before.is_some());
+    let whole = there.is_some() && (changed(&name.socket()) || changed(&name.holder()));
+    let running = observed.instances(name.stem());
+    let alive =
+        |state: Running| matches!(state, Running::Up | Running::Starting | Running::Stopping);
+    let any_up = running.values().any(|state| alive(*state));
+    let want_running = facts.autostart || any_up;
+
+    for (number, state) in &running {
+        let unit = name.instance(*number);
+        if *number >= facts.instances {
+            if alive(*state) || *state == Running::Failed {
+                plan.stop.push(unit);
+            }
+            continue;
+        }
+        if !alive(*state) {
+            continue;
+        }
+        let own_env = format!("{}@{number}.env", name.stem());
+        let left_undone = observed
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.restart.contains(&unit));
+        if all_instances || left_undone || plan.env.iter().any(|change| change.name == own_env) {
+            plan.restart.push(unit);
+        }
+    }
+    if whole {
+        // A socket cannot be bound anew while a service holds the old one: everything stops, then starts.
+        plan.stop.append(&mut plan.restart);
+        for unit in socket_units(there).into_iter().chain(app.wanted()) {
+            if alive(observed.state(&unit)) && !plan.stop.contains(&unit) {
+                plan.stop.push(unit);
+            }
+        }
+    }
+    if want_running {
+        let stopped = |unit: &String| plan.stop.contains(unit);
+        let start: Vec<String> = app
+            .wanted()
+            .into_iter()
+            .filter(|unit| {
+                stopped(unit) || !matches!(observed.state(unit), Running::Up | Running::Starting)
+            })
+            .collect();
+        plan.reset = start
+            .iter()
+            .filter(|unit| observed.state(unit) == Running::Failed)
+            .cloned()
+            .collect();
+        plan.wait = app
+            .wanted()
+            .into_iter()
+            .filter(|unit| {
+                start.contains(unit)
+                    || plan.restart.contains(unit)
+                    || matches!(observed.state(unit), Running::Starting | Running::Stopping)
+            })
+            .collect();
+        // The target is asked for as well: it is what systemctl shows and what boots.
+        if !start.is_empty() || observed.state(&name.target()) != Running::Up {
+            plan.start = vec![name.target()];
+        }
+    }
+    plan.rolling = facts.mode == Mode::Cluster;
+    if there.is_none() {
+        plan.change = Change::Create;
+    } else if !plan.is_empty() {
+        plan.change = Change::Update;
+    }
+    explain(&mut plan, there, &old_units, whole);
+    plan
+}
+
+/// One app that is to go: everything stops before its file is removed, else it could not be started again (seen on systemd 247 to 262).
+fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
+    let name = &app.facts.app;
+    let mut plan = AppPlan::new(app.facts.clone(), Change::Remove);
+    let mut units = vec![name.target()];
+    units.extend(
+        observed
+            .instances(name.stem())
+            .keys()
+            .map(|n| name.instance(*n)),
+    );
+    units.extend([name.holder(), name.socket()]);
+    for unit in units {
+        match observed.state(&unit) {
+            Running::Down => {}
+            Running::Failed => {
+                plan.stop.push(unit.clone());
+                plan.reset.push(unit);
+            }
+            _ => plan.stop.push(unit),
+        }
+    }
+    let gone = |name: &String, text: &String| FileChange {
+        name: name.clone(),
+        before: Some(text.clone()),
+        after: None,
+    };
+    plan.units = app
+        .units
+        .iter()
+        .map(|file| gone(&file.name, &file.text))
+        .collect();
+    plan.env = app
+        .env
+        .iter()
+        .map(|file| gone(&file.name, &file.text))
+        .collect();
+    let target = name.target();
+    plan.unlink = observed
+        .links
+        .iter()
+        .filter(|(_, unit)| *unit == target)
+        .cloned()
+        .collect();
+    plan
+}
+
+fn pairs(
+    app: Option<&AppUnits>,
+    files: impl Fn(&AppUnits) -> Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    app.map(files).unwrap_or_default()
+}
+
+fn changes<'a>(
+    old: &BTreeMap<String, String>,
+    new: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Vec<FileChange> {
+    let mut changes = Vec::new();
+    let mut kept = Vec::new();
+    for (name, text) in new {
+        kept.push(name);
+        let before = old.get(name);
+        if before != Some(text) {
+            changes.push(FileChange {
+                name: name.clone(),
+                before: before.cloned(),
+                after: Some(text.clone()),
+            });
+        }
+    }
+    let gone = old.iter().filter(|(name, _)| !kept.contains(name));
+    changes.extend(gone.map(|(name, text)| FileChange {
+        name: name.clone(),
+        before: Some(text.clone()),
+        after: None,
+    }));
+    changes
+}
+
+fn links(plan: &mut AppPlan, app: &AppUnits, observed: &Observed) {
+    let target = app.facts.app.target();
+    let wanted: Vec<(String, String)> = app
+        .enabled_by
+        .iter()
+        .map(|folder| (folder.clone(), target.clone()))
+        .collect();
+    plan.unlink = observed
+        .links
+        .iter()
+        .filter(|link| link.1 == target && !wanted.contains(link))
+        .cloned()
+        .collect();
+    plan.link = wanted
+        .into_iter()
+        .filter(|link| !observed.links.contains(link))
+        .collect();
+}
+
+/// Whether a change of a unit's file changes what runs.
+fn acts(change: &FileChange) -> bool {
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => {
+            Sections::parse(before).effective() != Sections::parse(after).effective()
+        }
+        _ => true,
+    }
+}
+
+fn socket_units(there: Option<&AppUnits>) -> Vec<String> {
+    let Some(app) = there.filter(|app| app.has_socket()) else {
+        return vec![];
+    };
+    vec![app.facts.app.socket(), app.facts.app.holder()]
+}
+
+fn explain(
+    plan: &mut AppPlan,
+    there: Option<&AppUnits>,
+    old_units: &BTreeMap<String, String>,
+    whole: bool,
+) {
+    if whole {
+        plan.notes.push(
+            "the shared socket changes: all instances stop and start again, and connections are refused meanwhile"
+                .to_owned(),
+        );
+    }
+    if let Some(there) = there
+        && there.facts.file != plan.facts.file
+    {
+        plan.notes.push(format!(
+            "was applied from {} until now",
+            there.facts.file.display()
+        ));
+    }
+    for change in &plan.units {
+        if old_units
+            .get(&change.name)
+            .is_some_and(|text| marker::edited(text))
+        {
+            plan.notes
+                .push(format!("{} was edited by hand: the edit goes", change.name));
+        }
+    }
+}

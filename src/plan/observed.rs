@@ -1,0 +1,108 @@
+//! What is there, as far as deciding needs it. Always stale: apply observes again under the lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::units::{AppUnits, EnvFile, UnitFile, marker};
+
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Units on disk that carry our marker: name to text.
+    pub units: BTreeMap<String, String>,
+    /// Environment files on disk: name to text.
+    pub env: BTreeMap<String, String>,
+    /// Links below the unit directory to units of ours: folder and unit.
+    pub links: BTreeSet<(String, String)>,
+    /// Units that carry a wanted name and are not ours: name to file.
+    pub foreign: BTreeMap<String, PathBuf>,
+    /// Units that the manager has loaded; one that is absent is down.
+    pub running: BTreeMap<String, Running>,
+    /// What an interrupted apply left undone.
+    pub pending: Option<Pending>,
+}
+
+/// Written before the first change and removed after the last, so that a killed apply is carried on by the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Instances that still run with their old settings.
+    pub restart: BTreeSet<String>,
+}
+
+/// A unit's state, as far as deciding needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Running {
+    Up,
+    /// On its way up; also between two automatic restarts.
+    Starting,
+    Stopping,
+    Failed,
+    Down,
+}
+
+impl Running {
+    /// From `ActiveState` (org.freedesktop.systemd1(5)).
+    pub fn from_active_state(active: &str) -> Running {
+        match active {
+            "active" | "reloading" | "refreshing" => Running::Up,
+            "activating" => Running::Starting,
+            "deactivating" => Running::Stopping,
+            "failed" => Running::Failed,
+            _ => Running::Down,
+        }
+    }
+}
+
+impl Observed {
+    pub fn state(&self, unit: &str) -> Running {
+        self.running.get(unit).copied().unwrap_or(Running::Down)
+    }
+
+    /// Every app that has a target of ours on disk, by name, put together from its files.
+    pub fn apps(&self) -> BTreeMap<String, AppUnits> {
+        let mut files: BTreeMap<String, Vec<UnitFile>> = BTreeMap::new();
+        for (name, text) in &self.units {
+            if let Some(owner) = marker::owner(text) {
+                files.entry(owner).or_default().push(UnitFile {
+                    name: name.clone(),
+                    text: text.clone(),
+                });
+            }
+        }
+        files
+            .into_iter()
+            .filter_map(|(app, units)| {
+                let name = crate::model::Name::new(&app).ok()?;
+                let env = self.env_of(name.stem());
+                Some((app, AppUnits::from_files(&name.target(), units, env)?))
+            })
+            .collect()
+    }
+
+    /// `stem.env` and `stem@N.env`.
+    fn env_of(&self, stem: &str) -> Vec<EnvFile> {
+        let own = format!("{stem}.env");
+        let instances = format!("{stem}@");
+        self.env
+            .range(stem.to_owned()..)
+            .take_while(|(name, _)| name.starts_with(stem))
+            .filter(|(name, _)| **name == own || name.starts_with(&instances))
+            .map(|(name, text)| EnvFile {
+                name: name.clone(),
+                text: text.clone(),
+            })
+            .collect()
+    }
+
+    /// Running or failed instances of an app, by number.
+    pub fn instances(&self, stem: &str) -> BTreeMap<u32, Running> {
+        let prefix = format!("{stem}@");
+        self.running
+            .range(prefix.clone()..)
+            .take_while(|(unit, _)| unit.starts_with(&prefix))
+            .filter_map(|(unit, state)| {
+                let number = unit[prefix.len()..].strip_suffix(".service")?;
+                Some((number.parse().ok()?, *state))
+            })
+            .collect()
+    }
+}
