@@ -1,1 +1,10 @@
 //! Unit files on disk: where they live, whose they are, atomic writes, the lock, generations.
+
+pub mod generations;
+pub mod lock;
+pub mod pending;
+pub mod places;
+pub mod scan;
+pub mod write;
+
+pub use places::Places;

@@ -1,0 +1,146 @@
+//! Earlier compiled sets, so that `rollback` is apply of an older one.
+//!
+//! `generations/N/` holds `units/` and `env/` of every app as they were after the N-th change, and `about`: what made it. Only its owner may read it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::Places;
+
+/// How many are kept.
+pub const KEPT: usize = 10;
+
+/// All files of ours at one time.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    pub units: BTreeMap<String, String>,
+    pub env: BTreeMap<String, String>,
+}
+
+/// A generation in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    pub number: u64,
+    pub made: SystemTime,
+    /// The command that made it: `apply /srv/ecosystem.toml`.
+    pub about: String,
+}
+
+fn folder(places: &Places) -> PathBuf {
+    places.on_disk(&places.state).join("generations")
+}
+
+/// Oldest first.
+pub fn list(places: &Places) -> io::Result<Vec<Generation>> {
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(folder(places)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let Some(number) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        let about = entry.path().join("about");
+        found.push(Generation {
+            number,
+            made: fs::metadata(&about)?.modified()?,
+            about: fs::read_to_string(&about)?.trim_end().to_owned(),
+        });
+    }
+    found.sort_by_key(|generation| generation.number);
+    Ok(found)
+}
+
+pub fn read(places: &Places, number: u64) -> io::Result<Snapshot> {
+    let folder = folder(places).join(number.to_string());
+    Ok(Snapshot {
+        units: texts(&folder.join("units"))?,
+        env: texts(&folder.join("env"))?,
+    })
+}
+
+fn texts(folder: &Path) -> io::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().into_string() {
+            found.insert(name, fs::read_to_string(entry.path())?);
+        }
+    }
+    Ok(found)
+}
+
+/// Keeps the set as the newest generation, unless the newest is the same; drops the oldest ones. Returns its number.
+/// With the lock held: a half-written one of a killed apply has no number and is removed here.
+pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64> {
+    let folder = folder(places);
+    let above = folder.parent().unwrap_or(Path::new("/"));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(above)?;
+    if !folder.is_dir() {
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    }
+    let known = list(places)?;
+    if let Some(newest) = known.last()
+        && read(places, newest.number)? == *snapshot
+    {
+        return Ok(newest.number);
+    }
+    let number = known.last().map_or(1, |newest| newest.number + 1);
+    let staged = folder.join(".new");
+    if staged.exists() {
+        fs::remove_dir_all(&staged)?;
+    }
+    for (kind, files) in [("units", &snapshot.units), ("env", &snapshot.env)] {
+        let kind = staged.join(kind);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&kind)?;
+        for (name, text) in files {
+            fs::write(kind.join(name), text)?;
+        }
+    }
+    fs::write(staged.join("about"), format!("{about}\n"))?;
+    fs::rename(&staged, folder.join(number.to_string()))?;
+    let surplus = (known.len() + 1).saturating_sub(KEPT);
+    for old in &known[..surplus] {
+        fs::remove_dir_all(folder.join(old.number.to_string()))?;
+    }
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_are_kept_and_the_same_set_once() {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::system().below(root.path().into());
+        let set = |n: u32| Snapshot {
+            units: BTreeMap::from([("a.target".into(), n.to_string())]),
+            env: BTreeMap::new(),
+        };
+        assert_eq!(keep(&places, &set(1), "apply").unwrap(), 1);
+        assert_eq!(keep(&places, &set(1), "apply").unwrap(), 1);
+        for n in 2..=15 {
+            assert_eq!(keep(&places, &set(n), "apply").unwrap(), u64::from(n));
+        }
+        let numbers: Vec<u64> = list(&places).unwrap().iter().map(|g| g.number).collect();
+        assert_eq!(numbers, (6..=15).collect::<Vec<_>>());
+        assert!(read(&places, 7).unwrap() == set(7));
+    }
+}

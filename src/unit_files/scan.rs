@@ -1,0 +1,130 @@
+//! What is on disk: units of ours, units of others that carry a wanted name, environment files, links.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Places;
+
+/// Units in our folder whose text says they are ours (`is_ours`), by name.
+pub fn units(
+    places: &Places,
+    is_ours: impl Fn(&str) -> bool,
+) -> io::Result<BTreeMap<String, String>> {
+    let folder = places.on_disk(&places.units);
+    let mut found = BTreeMap::new();
+    for entry in entries(&folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let unit = [".service", ".socket", ".target", ".timer"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
+        if !unit || !entry.file_type()?.is_file() {
+            continue;
+        }
+        // A file that vanishes or is not text is not ours.
+        if let Ok(text) = std::fs::read_to_string(entry.path())
+            && is_ours(&text)
+        {
+            found.insert(name, text);
+        }
+    }
+    Ok(found)
+}
+
+/// Environment files by name. A folder that is not there has none.
+pub fn env(places: &Places) -> io::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for entry in entries(&places.on_disk(&places.env))? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().into_string()
+            && name.ends_with(".env")
+            && !name.starts_with('.')
+        {
+            found.insert(name, std::fs::read_to_string(entry.path())?);
+        }
+    }
+    Ok(found)
+}
+
+/// Links in `*.wants` and `*.requires` folders to units of ours: folder and unit.
+pub fn links(
+    places: &Places,
+    ours: &BTreeMap<String, String>,
+) -> io::Result<BTreeSet<(String, String)>> {
+    let mut found = BTreeSet::new();
+    for entry in entries(&places.on_disk(&places.units))? {
+        let entry = entry?;
+        let Ok(folder) = entry.file_name().into_string() else {
+            continue;
+        };
+        if !(folder.ends_with(".wants") || folder.ends_with(".requires")) {
+            continue;
+        }
+        for link in entries(&entry.path())? {
+            if let Ok(unit) = link?.file_name().into_string()
+                && ours.contains_key(&unit)
+            {
+                found.insert((folder.clone(), unit));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Of the wanted names those that another's file holds, with that file.
+pub fn foreign(
+    places: &Places,
+    wanted: &BTreeSet<String>,
+    ours: &BTreeMap<String, String>,
+) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    let own = places.units.clone();
+    for folder in std::iter::once(&own).chain(&places.search) {
+        let folder = places.on_disk(folder);
+        for entry in entries(&folder)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let mine = folder == places.on_disk(&own) && ours.contains_key(&name);
+            if wanted.contains(&name) && !mine {
+                found.entry(name).or_insert_with(|| entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Templates of the site by name.
+pub fn templates(places: &Places) -> io::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for entry in entries(&places.on_disk(&places.templates))? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().into_string() {
+            found.insert(name, std::fs::read_to_string(entry.path())?);
+        }
+    }
+    Ok(found)
+}
+
+/// The entries of a folder; none when it is not there.
+fn entries(folder: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<std::fs::DirEntry>>>> {
+    match std::fs::read_dir(folder) {
+        Ok(entries) => Ok(Box::new(entries)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Box::new(std::iter::empty()))
+        }
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("{}: {error}", folder.display()),
+        )),
+    }
+}

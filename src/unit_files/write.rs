@@ -1,0 +1,251 @@
+//! Files change all together or not at all: everything is written beside its place first, then renamed; a rename that fails takes the earlier ones
+//! back.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// Prefix of files that are not in their place yet; neither systemd nor we read them.
+const STAGED: &str = ".rpmctl-";
+
+/// Changes to files and links, carried out by [`Changes::commit`].
+#[derive(Default)]
+pub struct Changes {
+    writes: Vec<NewFile>,
+    removes: Vec<PathBuf>,
+    links: Vec<(PathBuf, PathBuf)>,
+}
+
+struct NewFile {
+    path: PathBuf,
+    text: String,
+    mode: u32,
+}
+
+impl Changes {
+    pub fn write(&mut self, path: PathBuf, text: &str, mode: u32) {
+        self.writes.push(NewFile {
+            path,
+            text: text.to_owned(),
+            mode,
+        });
+    }
+
+    pub fn remove(&mut self, path: PathBuf) {
+        self.removes.push(path);
+    }
+
+    /// A symbolic link at `path`.
+    pub fn link(&mut self, path: PathBuf, to: PathBuf) {
+        self.links.push((path, to));
+    }
+
+    /// Errors name the file; then nothing has changed.
+    pub fn commit(self) -> io::Result<()> {
+        let mut staged = Vec::new();
+        for write in &self.writes {
+            staged.push(stage(write).map_err(|error| named(&write.path, error))?);
+        }
+        // One call for all: a machine that loses power must not find a renamed file without its text.
+        if let Some((file, _)) = staged.first() {
+            rustix::fs::syncfs(file.as_file())?;
+        }
+        let mut undo = Vec::new();
+        let result = self.rename(staged, &mut undo);
+        if result.is_err() {
+            for step in undo.into_iter().rev() {
+                step.take_back();
+            }
+        }
+        result
+    }
+
+    fn rename(
+        &self,
+        staged: Vec<(NamedTempFile, PathBuf)>,
+        undo: &mut Vec<Undo>,
+    ) -> io::Result<()> {
+        for (file, path) in staged {
+            let before = fs::read(&path).ok().map(|text| (text, mode_of(&path)));
+            file.persist(&path)
+                .map_err(|error| named(&path, error.error))?;
+            undo.push(Undo::File(path, before));
+        }
+        for (path, to) in &self.links {
+            make_folder(path, 0o755)?;
+            let before = fs::read_link(path).ok();
+            if before.is_some() {
+                fs::remove_file(path).map_err(|error| named(path, error))?;
+            }
+            std::os::unix::fs::symlink(to, path).map_err(|error| named(path, error))?;
+            undo.push(Undo::Link(path.clone(), before));
+        }
+        for path in &self.removes {
+            let link = fs::read_link(path).ok();
+            let before = fs::read(path).ok().map(|text| (text, mode_of(path)));
+            match fs::remove_file(path) {
+                Ok(()) => undo.push(match link {
+                    Some(to) => Undo::Link(path.clone(), Some(to)),
+                    None => Undo::File(path.clone(), before),
+                }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(named(path, error)),
+            }
+            // The `.wants` folder of a unit that nothing wants any more; not empty is fine.
+            if path.parent().is_some_and(|folder| {
+                folder
+                    .extension()
+                    .is_some_and(|ending| ending == "wants" || ending == "requires")
+            }) && let Some(folder) = path.parent()
+            {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Undo {
+    /// What was there before, and its mode.
+    File(PathBuf, Option<(Vec<u8>, u32)>),
+    Link(PathBuf, Option<PathBuf>),
+}
+
+impl Undo {
+    /// Best effort: the error that made it necessary is what the user hears of.
+    fn take_back(self) {
+        match self {
+            Undo::File(path, Some((text, mode))) => {
+                if fs::write(&path, text).is_ok() {
+                    let _ = fs::set_permissions(&path, Permissions::from_mode(mode));
+                }
+            }
+            Undo::Link(path, Some(to)) => {
+                let _ = fs::remove_file(&path);
+                let _ = std::os::unix::fs::symlink(to, &path);
+            }
+            Undo::File(path, None) | Undo::Link(path, None) => {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+fn stage(write: &NewFile) -> io::Result<(NamedTempFile, PathBuf)> {
+    make_folder(
+        &write.path,
+        if write.mode & 0o077 == 0 {
+            0o700
+        } else {
+            0o755
+        },
+    )?;
+    let folder = write.path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new()
+        .prefix(STAGED)
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(folder)?;
+    file.write_all(write.text.as_bytes())?;
+    file.as_file()
+        .set_permissions(Permissions::from_mode(write.mode))?;
+    Ok((file, write.path.clone()))
+}
+
+fn make_folder(file: &Path, mode: u32) -> io::Result<()> {
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    // Only the last folder is private; the way to it is as usual.
+    if let Some(above) = folder.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(above)?;
+    }
+    match fs::DirBuilder::new().mode(mode).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(named(folder, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a killed apply left beside its place. Call it with the lock held.
+pub fn clean(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(STAGED.as_bytes())
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).map_or(0o600, |meta| meta.permissions().mode() & 0o7777)
+}
+
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn modes_links_and_removal() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        let mut changes = Changes::default();
+        changes.write(at("units/a.target"), "x", 0o644);
+        changes.write(at("env/a.env"), "S=1", 0o600);
+        changes.link(at("units/m.wants/a.target"), at("units/a.target"));
+        changes.commit().unwrap();
+        assert_eq!(mode_of(&at("units/a.target")), 0o644);
+        assert_eq!(mode_of(&at("env/a.env")), 0o600);
+        assert_eq!(mode_of(&at("env")), 0o700);
+        assert_eq!(
+            fs::read_to_string(at("units/m.wants/a.target")).unwrap(),
+            "x"
+        );
+
+        let mut changes = Changes::default();
+        changes.remove(at("units/m.wants/a.target"));
+        changes.remove(at("env/a.env"));
+        changes.commit().unwrap();
+        assert!(!at("units/m.wants").exists() && !at("env/a.env").exists());
+        assert!(at("units/a.target").exists());
+    }
+
+    #[test]
+    fn a_failure_takes_everything_back() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a"), "old").unwrap();
+        fs::create_dir(at("c")).unwrap();
+        let mut changes = Changes::default();
+        changes.write(at("a"), "new", 0o644);
+        changes.write(at("b"), "new", 0o644);
+        changes.write(at("c"), "a folder is in the way", 0o644);
+        let error = changes.commit().unwrap_err().to_string();
+        assert!(error.starts_with(&at("c").display().to_string()), "{error}");
+        assert_eq!(fs::read_to_string(at("a")).unwrap(), "old");
+        assert!(!at("b").exists());
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+}
