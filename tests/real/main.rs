@@ -1,0 +1,6 @@
+//! What holds on a real systemd: every test here runs in a booted bed, see tests/bed.
+
+#[path = "../bed/mod.rs"]
+mod bed;
+
+mod bed_itself;
