@@ -19,11 +19,11 @@ while read -r _ at type _; do
 done </proc/mounts
 [ -n "$v2" ] || { echo "no cgroup2 file system is mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup" >&2; exit 1; }
 
-# The folders a bed of this name has in the cgroup hierarchies: one a line.
+# The folders that the bed $1 has in the cgroup hierarchies when it sees them as $2: one a line.
 cgroups_of() {
     echo "$v2/$1"
     if [ -d /sys/fs/cgroup/systemd ]; then echo "/sys/fs/cgroup/systemd/$1"; fi
-    if [ "$hierarchy" = hybrid ]; then
+    if [ "$2" = hybrid ]; then
         while IFS=: read -r _ controllers path; do
             case $controllers in
             memory | cpu | cpuacct | pids | cpu,cpuacct) echo "/sys/fs/cgroup/$controllers${path%/}/$1" ;;
@@ -43,23 +43,31 @@ remove_cgroups() {
     return $left
 }
 
+# Until all are gone: the kernel frees a cgroup a little after its last process. At most 10 s.
+remove_cgroups_of() {
+    folders=$(cgroups_of "$1" hybrid)
+    tries=0
+    until remove_cgroups "$folders"; do
+        tries=$((tries + 1))
+        if [ $tries -ge 200 ]; then return 1; fi
+        sleep 0.05
+    done
+}
+
 # What a bed left whose guardian was killed.
-for stale in "$prefix"*; do
-    owner=${stale#"$prefix"}
-    if [ -d "$stale" ] && [ ! -d "/proc/${owner%-*}" ]; then
-        remove_cgroups "$(cgroups_of "${stale##*/}")" || :
-        rmdir "$stale" 2>/dev/null || :
+for stale in "$prefix"* "$v2"/rpmctl-bed-*; do
+    stale=${stale##*/}
+    owner=${stale#rpmctl-bed-}
+    if [ "$owner" != '*' ] && [ ! -d "/proc/${owner%-*}" ]; then
+        remove_cgroups_of "$stale" || :
+        rmdir "/var/tmp/$stale" 2>/dev/null || :
     fi
 done
 
-cgroups=$(cgroups_of "$name")
+cgroups=$(cgroups_of "$name" "$hierarchy")
 mkdir "$dir"
 end() {
-    tries=0
-    until remove_cgroups "$cgroups" || [ $tries -ge 200 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
+    remove_cgroups_of "$name" || :
     umount -l "$dir" 2>/dev/null || :
     rmdir "$dir" || :
 }
