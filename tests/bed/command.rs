@@ -131,6 +131,7 @@ impl Cmd<'_> {
             "-t",
             &self.bed.leader.to_string(),
             "-a",
+            "-r",
             "--",
             "setpriv",
             "--pdeathsig",
