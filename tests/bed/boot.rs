@@ -149,6 +149,12 @@ impl Bed {
             user_manager,
             boot_time,
         };
+        // Tests write and delete as root: never let them do it to this machine.
+        let where_commands_run = bed.ok(&["cat", "/etc/hostname"]);
+        assert_eq!(
+            where_commands_run, "bed\n",
+            "commands do not run in the bed"
+        );
         if options.hierarchy == Hierarchy::Hybrid {
             bed.use_v1_controllers();
         }
