@@ -160,7 +160,13 @@ impl Cmd<'_> {
                     .env("LOGNAME", "root");
             }
         }
-        command.args(["--", "env", &format!("--chdir={}", self.dir)]);
+        // A shell's background jobs ignore SIGINT, and so would what they start.
+        command.args([
+            "--",
+            "env",
+            "--default-signal",
+            &format!("--chdir={}", self.dir),
+        ]);
         command.args(
             self.env
                 .iter()

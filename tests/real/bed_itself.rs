@@ -322,7 +322,9 @@ struct Victim {
 
 impl Victim {
     fn start() -> Victim {
-        let mut process = Command::new(std::env::current_exe().expect("this program"))
+        let mut process = Command::new("env")
+            .arg("--default-signal")
+            .arg(std::env::current_exe().expect("this program"))
             .args([
                 "--exact",
                 "bed_itself::nothing_is_left_of_a_bed_whose_process_is_killed",
