@@ -5,6 +5,7 @@ pub mod lock;
 pub mod pending;
 pub mod places;
 pub mod scan;
+pub mod shim;
 pub mod write;
 
 pub use places::Places;
