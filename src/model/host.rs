@@ -22,8 +22,8 @@ pub struct Host {
     /// Running as uid 0.
     pub root: bool,
     pub paths: BTreeMap<PathBuf, Found>,
-    /// Absent where PATH has no such program.
-    pub programs: BTreeMap<String, Program>,
+    /// None where PATH has no such program.
+    pub programs: BTreeMap<String, Option<Program>>,
     pub users: BTreeMap<String, bool>,
     pub groups: BTreeMap<String, bool>,
 }

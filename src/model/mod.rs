@@ -6,6 +6,7 @@
 pub mod app;
 pub mod bytes;
 pub mod command;
+pub mod ending;
 pub mod env;
 pub mod host;
 pub mod listen;
