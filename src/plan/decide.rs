@@ -76,6 +76,20 @@ pub fn decide(
     })
 }
 
+/// The plan that removes these apps and touches no other.
+pub fn removal(apps: &[String], observed: &Observed) -> Plan {
+    let apps: Vec<AppPlan> = observed
+        .apps()
+        .values()
+        .filter(|app| apps.iter().any(|name| name == app.facts.app.as_str()))
+        .map(|app| remove(app, observed))
+        .collect();
+    Plan {
+        reload: !apps.is_empty(),
+        apps,
+    }
+}
+
 /// One wanted app.
 fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppPlan {
     let facts = &app.facts;

@@ -7,5 +7,5 @@ pub mod observed;
 pub mod show;
 
 pub use action::{AppPlan, Change, FileChange, Plan};
-pub use decide::{Refusal, Scope, decide};
+pub use decide::{Refusal, Scope, decide, removal};
 pub use observed::{Observed, Pending, Running};

@@ -13,6 +13,8 @@ pub struct Site {
     pub systemd: u32,
     /// The user manager, `--user`.
     pub user_manager: bool,
+    /// A unit that every unit ends with: `run` in the foreground.
+    pub bind_to: Option<String>,
     /// Folder of the environment files.
     pub env_dir: PathBuf,
     /// The listen shim's file.
@@ -71,6 +73,7 @@ fn compile_app(model: &Model, app: &App, site: &Site) -> Result<AppUnits, String
         context.insert("target", &app.name.target());
         context.insert("holder", &app.name.holder());
         context.insert("user_manager", &site.user_manager);
+        context.insert("bind_to", &site.bind_to);
         let socket = (!app.listen.is_empty()).then(|| app.name.socket());
         context.insert("socket", &socket);
         context

@@ -1,0 +1,341 @@
+//! Plans of random machines: the rules hold, carrying a plan out leaves nothing to do, and only what changed is touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rpmctl::model::*;
+use rpmctl::plan::{Change, Observed, Pending, Plan, Running, Scope, check, decide, removal};
+use rpmctl::units::template::Templates;
+use rpmctl::units::{Site, UnitSet, compile};
+
+/// What varies between two versions of an app.
+#[derive(Clone, Debug)]
+struct Shape {
+    name: &'static str,
+    instances: u32,
+    port: Option<u16>,
+    env: String,
+    kill_ms: u64,
+    autostart: bool,
+    increment: bool,
+}
+
+fn app(shape: &Shape) -> App {
+    let name = |text: &str| EnvName::new(text).unwrap();
+    App {
+        name: Name::new(shape.name).unwrap(),
+        namespace: "default".into(),
+        command: Command {
+            program: "/usr/bin/node".into(),
+            args: vec!["/srv/app.js".into()],
+            script: "app.js".into(),
+            interpreter: "node".into(),
+            preloadable: true,
+        },
+        cwd: "/srv".into(),
+        instances: shape.instances,
+        mode: match shape.port {
+            Some(_) => Mode::Cluster,
+            None => Mode::Fork,
+        },
+        listen: shape.port.map(Listen::Port).into_iter().collect(),
+        listen_fds: false,
+        env: BTreeMap::from([(name("VALUE"), shape.env.clone())]),
+        instance_var: name("NODE_APP_INSTANCE"),
+        increment_var: shape.increment.then(|| name("PORT")),
+        user: None,
+        group: None,
+        restart: Restart {
+            auto: true,
+            delay: Duration::ZERO,
+            backoff: None,
+            min_uptime: Duration::from_secs(1),
+            max: Some(16),
+            stop_codes: vec![],
+        },
+        stop: Stop {
+            signal: Signal::INT,
+            timeout: Duration::from_millis(shape.kill_ms),
+            tree: true,
+            message: false,
+        },
+        ready: Readiness {
+            wait: false,
+            timeout: Duration::from_secs(30),
+        },
+        memory: None,
+        autostart: shape.autostart,
+        depends_on: vec![],
+        directives: Directives::default(),
+        logs: LogFiles::default(),
+        watch: None,
+        schedule: None,
+    }
+}
+
+fn compiled(shapes: &[Shape]) -> UnitSet {
+    let model = Model {
+        file: "/srv/ecosystem.toml".into(),
+        profile: None,
+        apps: shapes.iter().map(app).collect(),
+    };
+    let site = Site {
+        systemd: 252,
+        user_manager: false,
+        bind_to: None,
+        env_dir: "/etc/rpmctl/env".into(),
+        shim: "/var/lib/rpmctl/shim/listen.so".into(),
+        templates: Templates::new(&BTreeMap::new()).unwrap(),
+    };
+    compile(&model, &site).unwrap()
+}
+
+/// What a run of the plan makes of the machine when every step works.
+fn carried_out(plan: &Plan, observed: &Observed, wanted: &UnitSet) -> Observed {
+    let mut after = observed.clone();
+    let put = |files: &mut BTreeMap<String, String>, change: &rpmctl::plan::FileChange| {
+        match &change.after {
+            Some(text) => files.insert(change.name.clone(), text.clone()),
+            None => files.remove(&change.name),
+        };
+    };
+    for app in &plan.apps {
+        for unit in app.stop.iter().chain(&app.reset) {
+            after.running.insert(unit.clone(), Running::Down);
+        }
+        for change in &app.units {
+            put(&mut after.units, change);
+        }
+        for change in &app.env {
+            put(&mut after.env, change);
+        }
+        after.links.extend(app.link.iter().cloned());
+        for link in &app.unlink {
+            after.links.remove(link);
+        }
+        for unit in app.start.iter().chain(&app.restart).chain(&app.wait) {
+            after.running.insert(unit.clone(), Running::Up);
+        }
+        // A target starts what it wants.
+        if !app.start.is_empty() {
+            let units = wanted
+                .apps
+                .iter()
+                .find(|units| units.facts.app == app.facts.app);
+            for unit in units.map(|units| units.wanted()).unwrap_or_default() {
+                after.running.insert(unit, Running::Up);
+            }
+        }
+    }
+    after.pending = None;
+    after
+}
+
+fn shape(name: &'static str) -> impl Strategy<Value = Shape> {
+    (
+        1..4u32,
+        prop_oneof![Just(None), Just(Some(3000)), Just(Some(3001))],
+        "[ab]",
+        prop_oneof![Just(1600u64), Just(5000)],
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            move |(instances, port, env, kill_ms, autostart, increment)| Shape {
+                name,
+                instances,
+                port,
+                env,
+                kill_ms,
+                autostart,
+                increment,
+            },
+        )
+}
+
+fn shapes() -> impl Strategy<Value = Vec<Shape>> {
+    (
+        proptest::option::of(shape("api")),
+        proptest::option::of(shape("api-socket")),
+        proptest::option::of(shape("worker")),
+    )
+        .prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
+}
+
+/// Any state for any unit that could be there, and a restart left undone.
+fn disturbed(base: Observed) -> impl Strategy<Value = Observed> {
+    let units: Vec<String> = ["api", "api-socket", "worker"]
+        .iter()
+        .flat_map(|stem| {
+            (0..4).map(move |n| format!("{stem}@{n}.service")).chain([
+                format!("{stem}.target"),
+                format!("{stem}.socket"),
+                format!("{stem}-socket.service"),
+            ])
+        })
+        .collect();
+    let state = prop_oneof![
+        Just(Running::Up),
+        Just(Running::Starting),
+        Just(Running::Stopping),
+        Just(Running::Failed),
+        Just(Running::Down),
+    ];
+    (
+        proptest::collection::vec(state, units.len()),
+        proptest::option::of(proptest::sample::subsequence(units.clone(), 0..4)),
+    )
+        .prop_map(move |(states, pending)| Observed {
+            running: units.iter().cloned().zip(states).collect(),
+            pending: pending.map(|units| Pending {
+                restart: units.into_iter().collect::<BTreeSet<_>>(),
+            }),
+            ..base.clone()
+        })
+}
+
+fn on_disk(set: &UnitSet) -> Observed {
+    let nothing = Observed::default();
+    let plan = decide(set, &nothing, &Scope::Wanted).unwrap();
+    Observed {
+        running: BTreeMap::new(),
+        ..carried_out(&plan, &nothing, set)
+    }
+}
+
+fn two_versions() -> impl Strategy<Value = (UnitSet, Observed)> {
+    (shapes(), shapes()).prop_flat_map(|(before, after)| {
+        let observed = on_disk(&compiled(&before));
+        (Just(compiled(&after)), disturbed(observed))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_plan_keeps_the_rules_and_leads_to_rest((wanted, observed) in two_versions()) {
+        for scope in [Scope::Wanted, Scope::Everything] {
+            let plan = decide(&wanted, &observed, &scope).unwrap();
+            prop_assert_eq!(check::check(&plan, &observed), Vec::<String>::new());
+            let after = carried_out(&plan, &observed, &wanted);
+            let again = decide(&wanted, &after, &scope).unwrap();
+            prop_assert!(again.is_empty(), "{:#?}\nthen {:#?}", plan, again);
+            if scope == Scope::Everything {
+                let left: BTreeSet<String> = after.apps().into_keys().collect();
+                let names: BTreeSet<String> =
+                    wanted.apps.iter().map(|app| app.facts.app.to_string()).collect();
+                prop_assert_eq!(left, names);
+            }
+        }
+    }
+
+    #[test]
+    fn removing_touches_no_other_app((_, observed) in two_versions()) {
+        let plan = removal(&["api".to_owned()], &observed);
+        prop_assert_eq!(check::check(&plan, &observed), Vec::<String>::new());
+        let after = carried_out(&plan, &observed, &UnitSet::default());
+        prop_assert!(!after.apps().contains_key("api"));
+        let others = |observed: &Observed| {
+            let mut apps = observed.apps();
+            apps.remove("api");
+            apps.into_keys().collect::<Vec<_>>()
+        };
+        prop_assert_eq!(others(&after), others(&observed));
+    }
+}
+
+fn running(set: &UnitSet) -> Observed {
+    let nothing = Observed::default();
+    let plan = decide(set, &nothing, &Scope::Wanted).unwrap();
+    carried_out(&plan, &nothing, set)
+}
+
+fn two_apps(change: impl FnOnce(&mut Shape)) -> (UnitSet, Observed) {
+    let api = Shape {
+        name: "api",
+        instances: 2,
+        port: Some(3000),
+        env: "a".into(),
+        kill_ms: 1600,
+        autostart: true,
+        increment: false,
+    };
+    let worker = Shape {
+        name: "worker",
+        port: None,
+        ..api.clone()
+    };
+    let observed = running(&compiled(&[api.clone(), worker.clone()]));
+    let mut changed = api;
+    change(&mut changed);
+    (compiled(&[changed, worker]), observed)
+}
+
+fn plan_of(wanted: &UnitSet, observed: &Observed) -> Plan {
+    decide(wanted, observed, &Scope::Wanted).unwrap()
+}
+
+#[test]
+fn the_same_again_does_nothing() {
+    let (wanted, observed) = two_apps(|_| {});
+    assert!(plan_of(&wanted, &observed).is_empty());
+}
+
+#[test]
+fn an_env_value_restarts_that_app_alone() {
+    let (wanted, observed) = two_apps(|api| api.env = "b".into());
+    let plan = plan_of(&wanted, &observed);
+    assert_eq!(plan.apps[0].restart, ["api@0.service", "api@1.service"]);
+    assert!(plan.apps[0].units.is_empty() && !plan.reload);
+    assert_eq!(plan.apps[1].change, Change::Keep);
+}
+
+#[test]
+fn fewer_instances_stop_the_last_and_leave_the_rest() {
+    let (wanted, observed) = two_apps(|api| api.instances = 1);
+    let plan = plan_of(&wanted, &observed);
+    assert_eq!(plan.apps[0].stop, ["api@1.service"]);
+    assert!(plan.apps[0].restart.is_empty());
+}
+
+#[test]
+fn another_port_stops_all_before_the_files_change() {
+    let (wanted, observed) = two_apps(|api| api.port = Some(3001));
+    let app = &plan_of(&wanted, &observed).apps[0];
+    for unit in [
+        "api.socket",
+        "api-socket.service",
+        "api@0.service",
+        "api@1.service",
+    ] {
+        assert!(app.stop.contains(&unit.to_owned()), "{unit}");
+    }
+    assert_eq!(app.start, ["api.target"]);
+    assert!(app.notes.iter().any(|note| note.contains("socket changes")));
+}
+
+#[test]
+fn an_interrupted_restart_is_carried_on() {
+    let (wanted, mut observed) = two_apps(|_| {});
+    observed.pending = Some(Pending {
+        restart: BTreeSet::from(["api@1.service".to_owned()]),
+    });
+    let plan = plan_of(&wanted, &observed);
+    assert_eq!(plan.apps[0].restart, ["api@1.service"]);
+    assert!(plan.reload);
+}
+
+#[test]
+fn a_unit_of_another_origin_refuses_everything() {
+    let (wanted, mut observed) = two_apps(|_| {});
+    let file = PathBuf::from("/etc/systemd/system/api@0.service");
+    observed
+        .foreign
+        .insert("api@0.service".into(), file.clone());
+    let refusals = decide(&wanted, &observed, &Scope::Wanted).unwrap_err();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].file, file);
+}
