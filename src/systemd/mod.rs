@@ -1,1 +1,22 @@
 //! The service manager over D-Bus.
+//!
+//! `connect` reaches it or says why not, `manager` is the calls used, `job` runs start/stop/restart to their end,
+//! `state` and `details` read what is there, `watch` follows it.
+
+mod call;
+mod connect;
+mod details;
+mod job;
+mod link;
+mod manager;
+mod outcome;
+mod state;
+mod watch;
+
+pub use call::Refusal;
+pub use connect::{Bus, ConnectError, Unreachable};
+pub use details::{Details, Ending, Facts};
+pub use manager::{Manager, UnitFileChange};
+pub use outcome::{Job, JobResult, Outcome, Verb};
+pub use state::UnitState;
+pub use watch::{Seen, Settled, Verdict, Watch, up_for};

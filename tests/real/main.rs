@@ -4,3 +4,4 @@
 mod bed;
 
 mod bed_itself;
+mod bus;

@@ -1,0 +1,181 @@
+//! The control group file systems: cgroup v2, v1, and both at once (cgroups(7), systemd's "hybrid" layout).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where the hierarchies of this machine are mounted. A kind that is not there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// The one systemd keeps its units in: v2, or v1's `name=systemd`.
+    units: PathBuf,
+    /// v2, when systemd's units are in it.
+    unified: Option<PathBuf>,
+    /// v1's memory controller.
+    memory: Option<PathBuf>,
+    /// v1's cpuacct controller.
+    cpuacct: Option<PathBuf>,
+}
+
+impl Hierarchy {
+    /// Finds them below `root`, which is `/sys/fs/cgroup` but in tests.
+    pub fn find(root: &Path) -> Hierarchy {
+        if root.join("cgroup.controllers").exists() {
+            return Hierarchy {
+                units: root.to_owned(),
+                unified: Some(root.to_owned()),
+                memory: None,
+                cpuacct: None,
+            };
+        }
+        let there = |name: &str| Some(root.join(name)).filter(|path| path.is_dir());
+        let unified = there("unified").filter(|path| path.join("cgroup.procs").exists());
+        Hierarchy {
+            units: unified.clone().unwrap_or_else(|| root.join("systemd")),
+            unified,
+            memory: there("memory"),
+            cpuacct: there("cpuacct").or_else(|| there("cpu,cpuacct")),
+        }
+    }
+
+    /// The machine's own.
+    pub fn of_this_machine() -> Hierarchy {
+        Hierarchy::find(Path::new("/sys/fs/cgroup"))
+    }
+
+    /// All processes of the group and the groups below it, by id; nothing when there is no such group.
+    pub fn pids(&self, group: &str) -> Option<Vec<u32>> {
+        let top = below(&self.units, group);
+        let mut pids = procs(&top)?;
+        // A group with delegated children (Delegate=yes) holds its processes in those; v2 allows no others.
+        if pids.is_empty()
+            && let Ok(entries) = fs::read_dir(&top)
+        {
+            for entry in entries.flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    let child = format!("{group}/{}", entry.file_name().to_string_lossy());
+                    pids.extend(self.pids(&child).unwrap_or_default());
+                }
+            }
+        }
+        Some(pids)
+    }
+
+    /// Bytes the group is charged with, page cache included: memory.current (v2), memory.usage_in_bytes (v1). Nothing
+    /// where the controller is not on for this group.
+    pub fn memory(&self, group: &str) -> Option<u64> {
+        if let Some(root) = &self.unified
+            && let Some(bytes) = number(&below(root, group).join("memory.current"))
+        {
+            return Some(bytes);
+        }
+        let root = self.memory.as_ref()?;
+        number(&below(root, group).join("memory.usage_in_bytes"))
+    }
+
+    /// Processor time the group has used, in microseconds: cpu.stat's usage_usec (v2, there without any controller),
+    /// cpuacct.usage (v1, in nanoseconds).
+    pub fn cpu_usec(&self, group: &str) -> Option<u64> {
+        if let Some(root) = &self.unified
+            && let Ok(text) = fs::read_to_string(below(root, group).join("cpu.stat"))
+        {
+            return text
+                .lines()
+                .find_map(|line| line.strip_prefix("usage_usec "))
+                .and_then(|usec| usec.trim().parse().ok());
+        }
+        let root = self.cpuacct.as_ref()?;
+        number(&below(root, group).join("cpuacct.usage")).map(|nsec| nsec / 1000)
+    }
+}
+
+fn below(root: &Path, group: &str) -> PathBuf {
+    root.join(group.trim_start_matches('/'))
+}
+
+fn procs(group: &Path) -> Option<Vec<u32>> {
+    let text = fs::read_to_string(group.join("cgroup.procs")).ok()?;
+    Some(text.lines().filter_map(|pid| pid.parse().ok()).collect())
+}
+
+fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Hierarchy;
+
+    const GROUP: &str = "/system.slice/system-api.slice/api@0.service";
+
+    fn put(root: &std::path::Path, file: &str, text: &str) {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn v2_with_a_memory_controller() {
+        let root = tempfile::tempdir().unwrap();
+        let at = root.path();
+        put(at, "cgroup.controllers", "cpu memory\n");
+        put(at, &format!("{}/cgroup.procs", &GROUP[1..]), "12\n13\n");
+        put(at, &format!("{}/memory.current", &GROUP[1..]), "4096\n");
+        put(
+            at,
+            &format!("{}/cpu.stat", &GROUP[1..]),
+            "usage_usec 77\nuser_usec 70\n",
+        );
+        let found = Hierarchy::find(at);
+        assert_eq!(found.pids(GROUP), Some(vec![12, 13]));
+        assert_eq!(found.memory(GROUP), Some(4096));
+        assert_eq!(found.cpu_usec(GROUP), Some(77));
+        assert_eq!(found.pids("/system.slice/none.service"), None);
+        assert_eq!(found.memory("/system.slice/none.service"), None);
+    }
+
+    #[test]
+    fn hybrid_takes_memory_and_cpu_from_v1() {
+        let root = tempfile::tempdir().unwrap();
+        let at = root.path();
+        put(at, "unified/cgroup.procs", "");
+        put(at, &format!("unified{GROUP}/cgroup.procs"), "12\n");
+        put(
+            at,
+            &format!("memory{GROUP}/memory.usage_in_bytes"),
+            "8192\n",
+        );
+        put(at, &format!("cpuacct{GROUP}/cpuacct.usage"), "5000\n");
+        let found = Hierarchy::find(at);
+        assert_eq!(found.pids(GROUP), Some(vec![12]));
+        assert_eq!(found.memory(GROUP), Some(8192));
+        assert_eq!(found.cpu_usec(GROUP), Some(5));
+    }
+
+    #[test]
+    fn v1_alone_keeps_units_in_the_systemd_hierarchy() {
+        let root = tempfile::tempdir().unwrap();
+        let at = root.path();
+        put(at, &format!("systemd{GROUP}/cgroup.procs"), "9\n");
+        put(at, &format!("cpu,cpuacct{GROUP}/cpuacct.usage"), "1000\n");
+        let found = Hierarchy::find(at);
+        assert_eq!(found.pids(GROUP), Some(vec![9]));
+        assert_eq!(found.memory(GROUP), None);
+        assert_eq!(found.cpu_usec(GROUP), Some(1));
+    }
+
+    #[test]
+    fn processes_of_delegated_children_count() {
+        let root = tempfile::tempdir().unwrap();
+        let at = root.path();
+        put(at, "cgroup.controllers", "");
+        put(at, &format!("{}/cgroup.procs", &GROUP[1..]), "");
+        put(at, &format!("{}/a/cgroup.procs", &GROUP[1..]), "5\n");
+        put(at, &format!("{}/b/c/cgroup.procs", &GROUP[1..]), "6\n");
+        put(at, &format!("{}/b/cgroup.procs", &GROUP[1..]), "");
+        let mut pids = Hierarchy::find(at).pids(GROUP).unwrap();
+        pids.sort_unstable();
+        assert_eq!(pids, [5, 6]);
+    }
+}

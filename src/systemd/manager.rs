@@ -1,0 +1,286 @@
+//! The manager object: the calls rpmctl makes, and no others (org.freedesktop.systemd1(5)).
+
+use std::io::IsTerminal;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::call::{self, CHANGE, MANAGER, MANAGER_PATH, PROPERTIES, READ};
+use super::connect::{self, Bus, ConnectError, bus_call};
+use super::link::{Heard, Link};
+
+/// The service manager of the machine or of a user. Clones share the connection.
+#[derive(Clone)]
+pub struct Manager {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    bus: Bus,
+    link: Mutex<Arc<Link>>,
+    reconnecting: tokio::sync::Mutex<()>,
+    interactive: bool,
+}
+
+/// A link that enabling made or disabling removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFileChange {
+    /// `symlink` or `unlink`.
+    pub kind: String,
+    pub path: String,
+    /// What the link points to.
+    pub source: String,
+}
+
+impl Manager {
+    /// Connects within five seconds, or says why not.
+    pub async fn connect(bus: Bus) -> Result<Manager, ConnectError> {
+        let link = connect::connect(&bus).await?;
+        Ok(Manager {
+            shared: Arc::new(Shared {
+                bus,
+                link: Mutex::new(Arc::new(link)),
+                reconnecting: tokio::sync::Mutex::new(()),
+                // polkit may ask for a password only where somebody can type one.
+                interactive: std::io::stdin().is_terminal(),
+            }),
+        })
+    }
+
+    pub(super) fn link(&self) -> Arc<Link> {
+        let link = self.shared.link.lock();
+        link.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The connection as it is now; it is another one after the bus was restarted.
+    pub fn connection(&self) -> zbus::Connection {
+        self.link().connection().clone()
+    }
+
+    pub(super) fn interactive(&self) -> bool {
+        self.shared.interactive
+    }
+
+    /// Waits until the manager is on the bus again, connecting anew when the connection ended.
+    pub(super) async fn wait_back(&self, patience: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + patience;
+        let _alone = self.shared.reconnecting.lock().await;
+        let link = self.link();
+        if link.is_lost() {
+            // dbus-daemon being restarted: its socket is away, or systemd is not on the new bus yet.
+            let mut pause = Duration::from_millis(20);
+            let link = loop {
+                match connect::connect(&self.shared.bus).await {
+                    Ok(link) => break link,
+                    Err(cause) if Instant::now() + pause > until => {
+                        return Err(anyhow!(cause).context(
+                            "the connection to the bus ended and could not be made again",
+                        ));
+                    }
+                    Err(_) => sleep(pause).await,
+                }
+                pause = (pause * 2).min(Duration::from_millis(500));
+            };
+            let mut shared = self.shared.link.lock();
+            let shared = shared.as_mut().map_err(|_| anyhow!("a thread panicked"))?;
+            **shared = Arc::new(link);
+            return Ok(());
+        }
+        let (ear, mut queue) = mpsc::unbounded_channel();
+        link.listen(&ear);
+        while !link.has_owner() {
+            match timeout_at(until, queue.recv()).await {
+                Ok(Some(Heard::Lost) | None) => anyhow::bail!(call::NoAnswer::Lost),
+                Ok(Some(_)) => {}
+                Err(_) => anyhow::bail!(
+                    "systemd left the bus and did not come back within {} s",
+                    patience.as_secs()
+                ),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the manager send its signals on this connection, once a connection.
+    pub(super) async fn subscribe(&self, link: &Link, rules: &[String]) -> anyhow::Result<()> {
+        let mut calls = Vec::new();
+        for rule in rules {
+            calls.push(bus_call("AddMatch", rule)?);
+        }
+        if !link.subscribed.load(Ordering::Relaxed) {
+            calls.push(call::message(
+                false,
+                MANAGER_PATH,
+                MANAGER,
+                "Subscribe",
+                &(),
+            )?);
+        }
+        for answer in call::send_all(link, calls, READ).await? {
+            match answer {
+                Ok(_) => {}
+                Err(refusal) if refusal.name.ends_with(".AlreadySubscribed") => {}
+                Err(refusal) => {
+                    return Err(anyhow!(refusal).context("systemd does not send signals"));
+                }
+            }
+        }
+        link.subscribed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The manager's version as it writes it, e.g. `252.39-1~deb12u2`.
+    pub async fn version(&self) -> anyhow::Result<String> {
+        self.property("Version").await
+    }
+
+    /// The manager's own control group: empty for the machine's, e.g.
+    /// `/user.slice/user-1000.slice/user@1000.service` for a user's.
+    pub async fn control_group(&self) -> anyhow::Result<String> {
+        self.property("ControlGroup").await
+    }
+
+    async fn property(&self, name: &str) -> anyhow::Result<String> {
+        let reply = self
+            .ask_one(READ, MANAGER_PATH, PROPERTIES, "Get", &(MANAGER, name))
+            .await
+            .with_context(|| format!("cannot read systemd's {name}"))?;
+        let body = reply.body();
+        let value: zbus::Variant<'_> = body.deserialize()?;
+        Ok(String::try_from(value)?)
+    }
+
+    /// daemon-reload. Returns when all unit files have been read again; about 1 ms a loaded unit.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        self.ask_one(CHANGE, MANAGER_PATH, MANAGER, "Reload", &())
+            .await
+            .map(drop)
+            .context("systemd could not read the unit files again (daemon-reload)")
+    }
+
+    /// Clears the failed state and the counters of the units: systemctl reset-failed. A unit that is not loaded has
+    /// nothing to clear.
+    pub async fn reset_failed(&self, units: &[String]) -> anyhow::Result<()> {
+        let answers = self
+            .ask(CHANGE, || {
+                units
+                    .iter()
+                    .map(|unit| {
+                        let member = "ResetFailedUnit";
+                        call::message(self.interactive(), MANAGER_PATH, MANAGER, member, &unit)
+                    })
+                    .collect()
+            })
+            .await?;
+        for (unit, answer) in units.iter().zip(answers) {
+            match answer {
+                Ok(_) => {}
+                Err(refusal) if refusal.is_no_such_unit() => {}
+                Err(refusal) => {
+                    return Err(explain(&refusal, unit)).with_context(|| {
+                        format!("the failed state of {unit} could not be cleared")
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the units start at boot. The manager reads the new links at the next reload.
+    pub async fn enable(&self, units: &[String]) -> anyhow::Result<Vec<UnitFileChange>> {
+        if units.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reply = self
+            .ask_one(
+                CHANGE,
+                MANAGER_PATH,
+                MANAGER,
+                "EnableUnitFiles",
+                &(units, false, false),
+            )
+            .await
+            .with_context(|| format!("{} could not be enabled", units.join(", ")))?;
+        let body = reply.body();
+        let (_, changes): (bool, Vec<(String, String, String)>) = body.deserialize()?;
+        Ok(changed(changes))
+    }
+
+    /// Makes the units not start at boot any more.
+    pub async fn disable(&self, units: &[String]) -> anyhow::Result<Vec<UnitFileChange>> {
+        if units.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reply = self
+            .ask_one(
+                CHANGE,
+                MANAGER_PATH,
+                MANAGER,
+                "DisableUnitFiles",
+                &(units, false),
+            )
+            .await
+            .with_context(|| format!("{} could not be disabled", units.join(", ")))?;
+        let body = reply.body();
+        Ok(changed(body.deserialize()?))
+    }
+
+    /// `enabled`, `disabled`, `static`, `masked`…, or nothing when there is no such unit file.
+    pub async fn unit_file_state(&self, unit: &str) -> anyhow::Result<Option<String>> {
+        let answers = self
+            .ask(READ, || {
+                let member = "GetUnitFileState";
+                Ok(vec![call::message(
+                    false,
+                    MANAGER_PATH,
+                    MANAGER,
+                    member,
+                    &unit,
+                )?])
+            })
+            .await?;
+        match answers.into_iter().next() {
+            Some(Ok(reply)) => Ok(Some(reply.body().deserialize::<String>()?)),
+            Some(Err(refusal))
+                if refusal.is_no_such_unit() || refusal.name.ends_with(".FileNotFound") =>
+            {
+                Ok(None)
+            }
+            Some(Err(refusal)) => Err(explain(&refusal, unit)),
+            None => Err(call::NoAnswer::Lost.into()),
+        }
+    }
+
+    /// Sends a signal (a number, 1–64) to the unit's main process, or to all its processes. Never repeated by itself.
+    pub async fn kill(&self, unit: &str, all: bool, signal: i32) -> anyhow::Result<()> {
+        let who = if all { "all" } else { "main" };
+        let body = &(unit, who, signal);
+        let call = call::message(self.interactive(), MANAGER_PATH, MANAGER, "KillUnit", body)?;
+        let answers = call::send_all(&self.link(), vec![call], CHANGE).await?;
+        match answers.into_iter().next() {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(refusal)) => Err(explain(&refusal, unit))
+                .with_context(|| format!("signal {signal} could not be sent to {unit}")),
+            None => Err(call::NoAnswer::Lost.into()),
+        }
+    }
+}
+
+/// systemd's words, and under them what to do.
+fn explain(refusal: &call::Refusal, unit: &str) -> anyhow::Error {
+    match refusal.hint(unit) {
+        Some(hint) => anyhow!("{refusal}; {hint}"),
+        None => anyhow!("{refusal}"),
+    }
+}
+
+fn changed(changes: Vec<(String, String, String)>) -> Vec<UnitFileChange> {
+    changes
+        .into_iter()
+        .map(|(kind, path, source)| UnitFileChange { kind, path, source })
+        .collect()
+}

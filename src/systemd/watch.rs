@@ -1,0 +1,345 @@
+//! Following units as they change, by signals, not by asking again and again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use zbus::{Message, Variant};
+
+use super::call::{AWAY, MANAGER, MANAGER_PATH};
+use super::link::{Heard, Link, Queue};
+use super::manager::Manager;
+use super::state::{UnitState, object_path};
+
+/// A unit, and since when it is as it is.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub state: UnitState,
+    /// When its state, or its start (InvocationID), last changed, or was first looked at.
+    pub since: Instant,
+    /// How often systemd started it again by itself while we looked (NRestarts, less what it was at first).
+    pub restarts: u32,
+    invocation: Vec<u8>,
+    counter: Option<u32>,
+}
+
+/// What a look at a unit says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Up,
+    Down,
+    /// Not to be said before something changes.
+    Undecided,
+    /// Not to be said before this moment, if nothing changes until then.
+    At(Instant),
+}
+
+/// What became of a unit that was waited for.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    pub unit: String,
+    /// `Up` or `Down`; `Undecided` when the time was over first.
+    pub verdict: Verdict,
+    pub seen: Seen,
+}
+
+/// The rule for a start: up when it has been running for `steady` without a restart (a service), or is active (any
+/// other unit, and a service that has done its work and remains); down when failed, waiting for an automatic restart,
+/// or ended.
+pub fn up_for(steady: Duration) -> impl Fn(&Seen, Instant) -> Verdict {
+    move |seen, now| {
+        let state = &seen.state;
+        match (state.active.as_str(), state.sub.as_str()) {
+            ("active", "running") if state.name.ends_with(".service") => {
+                let at = seen.since + steady;
+                if now >= at {
+                    Verdict::Up
+                } else {
+                    Verdict::At(at)
+                }
+            }
+            ("active", _) => Verdict::Up,
+            ("failed", _) | ("activating", "auto-restart" | "auto-restart-queued") => Verdict::Down,
+            ("inactive", _) if state.job.is_none() => Verdict::Down,
+            _ => Verdict::Undecided,
+        }
+    }
+}
+
+/// The changes of a set of units, in order, from the moment it was made. Starts with one `Seen` of each.
+pub struct Watch {
+    manager: Manager,
+    link: Arc<Link>,
+    queue: Queue,
+    units: Vec<String>,
+    by_path: HashMap<String, usize>,
+    seen: Vec<Seen>,
+    changed: VecDeque<usize>,
+    /// Changes may have been missed: look at all units before anything else.
+    stale: bool,
+}
+
+impl Manager {
+    /// Follows these units. Nothing that happens after this call returned is missed; several changes that systemd
+    /// reports as one come as one.
+    pub async fn watch(&self, units: &[String]) -> anyhow::Result<Watch> {
+        if self.link().is_lost() {
+            self.wait_back(AWAY).await?;
+        }
+        let (link, queue) = listen(self).await?;
+        let now = Instant::now();
+        let states = self.states(units).await?;
+        let seen: Vec<Seen> = states
+            .into_iter()
+            .map(|state| Seen {
+                state,
+                since: now,
+                restarts: 0,
+                invocation: Vec::new(),
+                counter: None,
+            })
+            .collect();
+        Ok(Watch {
+            manager: self.clone(),
+            link,
+            queue,
+            by_path: (0..units.len())
+                .map(|index| (object_path(&units[index]), index))
+                .collect(),
+            units: units.to_vec(),
+            changed: (0..seen.len()).collect(),
+            stale: false,
+            seen,
+        })
+    }
+
+    /// Waits, by signals, until `until` has said `Up` or `Down` of each unit, or `patience` is over; `on_settled` hears
+    /// of each as it is decided. The results stand in the order of `units`.
+    pub async fn wait_settled(
+        &self,
+        units: &[String],
+        until: impl Fn(&Seen, Instant) -> Verdict,
+        patience: Duration,
+        mut on_settled: impl FnMut(&Settled),
+    ) -> anyhow::Result<Vec<Settled>> {
+        let end = Instant::now() + patience;
+        let mut watch = self.watch(units).await?;
+        let mut settled: Vec<Option<Settled>> = units.iter().map(|_| None).collect();
+        let mut alarm = vec![Some(Instant::now()); units.len()];
+        loop {
+            let now = Instant::now();
+            for index in 0..units.len() {
+                if settled[index].is_some() || alarm[index].is_none_or(|at| at > now) {
+                    continue;
+                }
+                let seen = &watch.seen[index];
+                match until(seen, now) {
+                    Verdict::Undecided => alarm[index] = None,
+                    Verdict::At(at) => alarm[index] = Some(at.max(now + Duration::from_millis(1))),
+                    verdict => {
+                        let one = Settled {
+                            unit: units[index].clone(),
+                            verdict,
+                            seen: seen.clone(),
+                        };
+                        on_settled(&one);
+                        settled[index] = Some(one);
+                    }
+                }
+            }
+            if settled.iter().all(Option::is_some) || now >= end {
+                break;
+            }
+            let next = (0..units.len())
+                .filter(|index| settled[*index].is_none())
+                .filter_map(|index| alarm[index])
+                .min();
+            let wake = next.map_or(end, |at| at.min(end));
+            match timeout_at(wake, watch.next_index()).await {
+                Ok(index) => alarm[index?] = Some(now),
+                Err(_) => continue,
+            }
+        }
+        Ok(settled
+            .into_iter()
+            .enumerate()
+            .map(|(index, one)| {
+                one.unwrap_or_else(|| Settled {
+                    unit: units[index].clone(),
+                    verdict: Verdict::Undecided,
+                    seen: watch.seen[index].clone(),
+                })
+            })
+            .collect())
+    }
+}
+
+async fn listen(manager: &Manager) -> anyhow::Result<(Arc<Link>, Queue)> {
+    let link = manager.link();
+    let (ear, queue) = mpsc::unbounded_channel();
+    link.listen(&ear);
+    let mut rules = vec![format!(
+        "type='signal',interface='{MANAGER}',path='{MANAGER_PATH}'"
+    )];
+    for interface in ["Unit", "Service"] {
+        rules.push(format!(
+            "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',\
+             path_namespace='/org/freedesktop/systemd1/unit',arg0='org.freedesktop.systemd1.{interface}'"
+        ));
+    }
+    manager.subscribe(&link, &rules).await?;
+    Ok((link, queue))
+}
+
+impl Watch {
+    /// The next unit that changed. Waits as long as it takes; an error when the bus or systemd went away for good.
+    pub async fn next(&mut self) -> anyhow::Result<&Seen> {
+        let index = self.next_index().await?;
+        Ok(&self.seen[index])
+    }
+
+    /// All units as they were last seen, in the order they were asked for.
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// Safe to drop half-way: what was heard is kept.
+    async fn next_index(&mut self) -> anyhow::Result<usize> {
+        loop {
+            if let Some(index) = self.changed.pop_front() {
+                return Ok(index);
+            }
+            if self.link.is_lost() && self.queue.is_empty() {
+                self.manager.wait_back(AWAY).await?;
+                (self.link, self.queue) = listen(&self.manager).await?;
+                self.stale = true;
+            }
+            if self.stale {
+                self.manager.subscribe(&self.link, &[]).await?;
+                self.look_again().await?;
+                self.stale = false;
+                continue;
+            }
+            match self.queue.recv().await {
+                Some(Heard::Signal(signal)) => {
+                    self.stale |= self.signal(&signal);
+                }
+                Some(Heard::Present(true)) => {
+                    self.stale = true;
+                    self.link.subscribed.store(false, Ordering::Relaxed);
+                }
+                Some(Heard::Present(false) | Heard::Reply(..) | Heard::Lost) | None => {}
+            }
+        }
+    }
+
+    /// Takes a signal; says whether changes may have been missed.
+    fn signal(&mut self, signal: &Message) -> bool {
+        let header = signal.header();
+        let body = signal.body();
+        let member = header.member().map(|m| m.as_str());
+        if member == Some("PropertiesChanged") {
+            let path = header.path().map(|path| path.as_str());
+            let Some(index) = path.and_then(|path| self.by_path.get(path)).copied() else {
+                return false;
+            };
+            type Changed<'a> = (&'a str, HashMap<&'a str, Variant<'a>>, Vec<&'a str>);
+            if let Ok((_, changed, _)) = body.deserialize::<Changed<'_>>() {
+                self.apply(index, &changed);
+            }
+            return false;
+        }
+        match member {
+            Some("UnitRemoved") => {
+                if let Ok((name, _)) = body.deserialize::<(&str, zbus::ObjectPath<'_>)>()
+                    && let Some(index) = self.units.iter().position(|unit| unit == name)
+                    && self.seen[index].state != UnitState::gone(name)
+                {
+                    self.update(index, UnitState::gone(name));
+                }
+                false
+            }
+            Some("Reloading") => matches!(body.deserialize::<bool>(), Ok(false)),
+            _ => false,
+        }
+    }
+
+    fn apply(&mut self, index: usize, changed: &HashMap<&str, Variant<'_>>) {
+        let text = |name| {
+            changed
+                .get(name)
+                .and_then(|value| <&str>::try_from(value).ok())
+        };
+        let mut state = self.seen[index].state.clone();
+        if let Some(active) = text("ActiveState") {
+            state.active = active.to_owned();
+            // A unit that was not found and has a state now was loaded meanwhile.
+            if state.active != "inactive" && state.load == "not-found" {
+                state.load = "loaded".to_owned();
+            }
+        }
+        if let Some(sub) = text("SubState") {
+            state.sub = sub.to_owned();
+        }
+        if let Some(Variant::Structure(job)) = changed.get("Job") {
+            // (id, path), 0 for none; the kind of job is not in it.
+            let id = job.fields().first().and_then(|id| u32::try_from(id).ok());
+            if id == Some(0) {
+                state.job = None;
+            } else if state.job.is_none() {
+                state.job = Some("queued".to_owned());
+            }
+        }
+        let seen = &mut self.seen[index];
+        let mut news = false;
+        if let Some(counter) = changed.get("NRestarts").and_then(|n| u32::try_from(n).ok()) {
+            let before = seen.counter.replace(counter);
+            // The first value heard is one more than before, else it would not have changed; 0 is a manual start.
+            let more = before.map_or(u32::from(counter > 0), |before| {
+                counter.saturating_sub(before)
+            });
+            seen.restarts += more;
+            news |= more > 0;
+        }
+        if let Some(Variant::Array(id)) = changed.get("InvocationID") {
+            let id: Vec<u8> = id.iter().filter_map(|b| u8::try_from(b).ok()).collect();
+            if seen.invocation != id {
+                seen.invocation = id;
+                seen.since = Instant::now();
+                news = true;
+            }
+        }
+        if news {
+            self.changed.push_back(index);
+        }
+        if state != self.seen[index].state {
+            self.update(index, state);
+        }
+    }
+
+    fn update(&mut self, index: usize, state: UnitState) {
+        let seen = &mut self.seen[index];
+        let before = (&seen.state.active, &seen.state.sub);
+        if before != (&state.active, &state.sub) {
+            seen.since = Instant::now();
+        }
+        seen.state = state;
+        if self.changed.back() != Some(&index) {
+            self.changed.push_back(index);
+        }
+    }
+
+    /// Signals may have been missed (reload, reexec, bus restarted): looks at all units.
+    async fn look_again(&mut self) -> anyhow::Result<()> {
+        let states = self.manager.states(&self.units).await?;
+        for (index, state) in states.into_iter().enumerate() {
+            if self.seen[index].state != state {
+                self.update(index, state);
+            }
+        }
+        Ok(())
+    }
+}
