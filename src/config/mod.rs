@@ -1,1 +1,38 @@
 //! From the text of an ecosystem file to a checked model: every problem of the file in one run.
+//!
+//! [`read`] takes the text apart, [`questions`] says what must be looked up on the machine, [`check`] decides. All three are pure: the machine's
+//! answers, the home folder and the profile come in as values. What keys there are stands in [`keys`] alone; their defaults in [`defaults`].
+
+mod check;
+mod cluster;
+mod command;
+mod cron;
+pub mod defaults;
+mod depends;
+mod directives;
+mod env;
+mod excerpt;
+mod fields;
+mod file;
+mod identity;
+mod interpreter;
+pub mod keys;
+mod limits;
+mod logs;
+mod lookup;
+mod notes;
+mod place;
+pub mod problem;
+pub mod schema;
+mod shell;
+mod suggest;
+mod syntax;
+mod together;
+mod value;
+mod watch;
+
+pub use check::{Checked, Options, check, questions};
+pub use file::{Written, read};
+pub use notes::Note;
+pub use place::normal;
+pub use problem::{Problem, Report};

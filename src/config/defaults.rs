@@ -1,0 +1,41 @@
+//! Each default once, with its reason. PM2's, where they are sane.
+
+use std::time::Duration;
+
+use crate::model::Signal;
+
+/// PM2's: sixteen starts that fail fast are enough to see that a seventeenth will.
+pub const MAX_RESTARTS: u32 = 16;
+
+/// PM2's.
+pub const MIN_UPTIME: Duration = Duration::from_secs(1);
+
+/// PM2's. The gate on failed starts keeps a crash loop short, so there is no need to wait.
+pub const RESTART_DELAY: Duration = Duration::ZERO;
+
+/// Not PM2's 1.6 s, which cuts off requests that are still being answered: SIGKILL is for apps that hang, and an app that stops in time waits for nothing.
+pub const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Not PM2's 3 s, after which it takes the app for ready; here a late app is a failed one, so it gets the time that a cold start on a busy machine takes.
+pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// PM2's, which the handlers in people's apps are written for.
+pub const STOP_SIGNAL: Signal = Signal::INT;
+
+/// PM2's; read by apps that elect one instance for background work.
+pub const INSTANCE_VAR: &str = "NODE_APP_INSTANCE";
+
+/// PM2's.
+pub const NAMESPACE: &str = "default";
+
+/// What `time = true` stands for, as in PM2.
+pub const TIME_FORMAT: &str = "YYYY-MM-DDTHH:mm:ss";
+
+/// Never watched: PM2 drops these as soon as `ignore_watch` is set, and then runs out of inotify watches in node_modules.
+pub const IGNORE_WATCH: [&str; 2] = ["node_modules", ".*"];
+
+/// What systemd sets where a unit says nothing (systemd.exec(5), Environment variables).
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A limit below this stops every program there is; `8` was meant as `"8M"`.
+pub const MEMORY_MIN: u64 = 1 << 20;

@@ -1,0 +1,153 @@
+//! `[apps.systemd.*]`: directives of systemd passed through, but for those that a key of the file decides.
+
+use crate::model::Directives;
+
+use super::fields::Fields;
+use super::problem::Problem;
+use super::suggest;
+use super::value::{Entry, Kind, Value};
+
+const SECTIONS: [&str; 4] = ["Unit", "Service", "Socket", "Install"];
+
+/// Directives that the units are built around: section, name, what to use instead.
+#[rustfmt::skip]
+const OWNED: &[(&str, &str, &str)] = &[
+    ("Unit", "StartLimitIntervalSec", "`min_uptime` and `max_restarts`: an instance at systemd's own limit takes the shared socket down"),
+    ("Unit", "StartLimitBurst", "`max_restarts`: an instance at systemd's own limit takes the shared socket down"),
+    ("Unit", "StartLimitAction", "nothing: failed starts are counted outside of systemd"),
+    ("Service", "ExecStart", "`script` and `args`"),
+    ("Service", "ExecStop", "`stop_signal`"),
+    ("Service", "Type", "`wait_ready`"),
+    ("Service", "NotifyAccess", "`wait_ready`"),
+    ("Service", "Restart", "`autorestart`"),
+    ("Service", "RestartSec", "`restart_delay`"),
+    ("Service", "RestartSteps", "`exp_backoff_restart_delay`"),
+    ("Service", "RestartMaxDelaySec", "`exp_backoff_restart_delay`"),
+    ("Service", "User", "`user`"),
+    ("Service", "Group", "`group`"),
+    ("Service", "WorkingDirectory", "`cwd`"),
+    ("Service", "Environment", "`env`, which no other user can read"),
+    ("Service", "KillSignal", "`stop_signal`"),
+    ("Service", "KillMode", "`treekill`"),
+    ("Service", "TimeoutSec", "`listen_timeout` and `kill_timeout`"),
+    ("Service", "TimeoutStartSec", "`listen_timeout`"),
+    ("Service", "TimeoutStopSec", "`kill_timeout`"),
+    ("Service", "Sockets", "`listen`"),
+    ("Service", "NonBlocking", "nothing: it is always on, else event loops hang"),
+    ("Service", "StandardOutput", "`out_file` or `disable_logs`"),
+    ("Service", "StandardError", "`error_file` or `disable_logs`"),
+    ("Service", "SyslogIdentifier", "nothing: it is the app's name"),
+    ("Service", "RuntimeDirectoryPreserve", "nothing: the count of failed starts lies there"),
+    ("Service", "StartLimitIntervalSec", "`min_uptime` and `max_restarts`"),
+    ("Service", "StartLimitBurst", "`max_restarts`"),
+    ("Socket", "ListenStream", "`listen`"),
+    ("Socket", "Service", "nothing: an idle service holds the socket"),
+    ("Socket", "Accept", "nothing: the instances accept"),
+];
+
+pub fn read(fields: &mut Fields) -> Directives {
+    let mut directives = Directives::default();
+    let Some(field) = fields.field("systemd") else {
+        return directives;
+    };
+    let Kind::Table(sections) = &field.value.kind else {
+        fields.wrong(field, &field.value);
+        return directives;
+    };
+    for section in sections {
+        let list = match section.key.as_str() {
+            "Unit" => &mut directives.unit,
+            "Service" => &mut directives.service,
+            "Socket" => &mut directives.socket,
+            "Install" => &mut directives.install,
+            other => {
+                let label = suggest::did_you_mean(other, SECTIONS)
+                    .unwrap_or_else(|| "write Unit, Service, Socket or Install".into());
+                fields.problems.push(
+                    Problem::at(
+                        &section.key_span,
+                        format!("unknown section `{other}` of systemd"),
+                    )
+                    .label(label),
+                );
+                continue;
+            }
+        };
+        let Kind::Table(entries) = &section.value.kind else {
+            fields.problems.push(
+                Problem::at(
+                    &section.value.span,
+                    format!("`systemd.{}` is {}", section.key, section.value.noun()),
+                )
+                .label(format!("write a table: [apps.systemd.{}]", section.key)),
+            );
+            continue;
+        };
+        for entry in entries {
+            match directive(&section.key, entry) {
+                Ok(lines) => list.extend(lines.into_iter().map(|line| (entry.key.clone(), line))),
+                Err(problem) => fields.problems.push(problem),
+            }
+        }
+    }
+    directives
+}
+
+/// The lines of one directive; an array repeats it.
+fn directive(section: &str, entry: &Entry) -> Result<Vec<String>, Problem> {
+    let name = &entry.key;
+    let well_formed = name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if !well_formed {
+        return Err(Problem::at(
+            &entry.key_span,
+            format!("{name:?} is not the name of a directive"),
+        )
+        .label("systemd's names are like MemoryHigh"));
+    }
+    if let Some((_, _, instead)) = OWNED.iter().find(|(s, n, _)| *s == section && n == name) {
+        return Err(
+            Problem::at(&entry.key_span, format!("`{name}` is set by rpmctl itself"))
+                .label(format!("use {instead}")),
+        );
+    }
+    let values: Vec<&Value> = match &entry.value.kind {
+        Kind::List(items) => items.iter().collect(),
+        _ => vec![&entry.value],
+    };
+    values.into_iter().map(|value| line(name, value)).collect()
+}
+
+fn line(name: &str, value: &Value) -> Result<String, Problem> {
+    let bad = |what: &str| Problem::at(&value.span, format!("the value of `{name}` {what}"));
+    match &value.kind {
+        Kind::Bool(true) => Ok("yes".to_owned()),
+        Kind::Bool(false) => Ok("no".to_owned()),
+        Kind::Text(text) if text.chars().any(char::is_control) => {
+            Err(bad("has a line break or another control character")
+                .label("a directive is one line; an array repeats it"))
+        }
+        Kind::Text(text) if text.ends_with('\\') => {
+            Err(bad("ends with a backslash").label("systemd would join the next line to it"))
+        }
+        _ => value.scalar().ok_or_else(|| {
+            bad(&format!("is {}", value.noun()))
+                .label("write text, a number, true or false, or an array of these")
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_directives_are_of_known_sections() {
+        for (section, name, instead) in OWNED {
+            assert!(SECTIONS.contains(section), "{section}.{name}");
+            for word in instead.split('`').skip(1).step_by(2) {
+                assert!(crate::config::keys::find(word).is_some(), "{name}: {word}");
+            }
+        }
+    }
+}
