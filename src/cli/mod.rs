@@ -1,7 +1,72 @@
 //! The command line: one file a command, and the one place that turns an error into a heading, hints and an exit code.
 
+mod apply;
+pub mod args;
+mod check;
+mod compile;
+mod control;
+mod ecosystem;
+mod init;
+mod list;
+mod logs;
+mod machine;
+mod out;
+mod plan;
+mod render;
+pub mod report;
+mod rollback;
+mod run;
+mod schema;
+mod show;
+mod status;
+mod table;
+
 use std::process::ExitCode;
 
+use clap::Parser;
+
+use crate::apply::control::Order;
+use args::{Cli, Command};
+
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    // Nothing of ours has threads before this: a private systemd is process 1 of its own.
+    if let Command::PrivateInit { args } = cli.command {
+        return crate::private::init_main(args);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return report::end(error.into()),
+    };
+    let result = runtime.block_on(dispatch(cli));
+    // A blocking read of stdin or of a pipe must not hold the end up.
+    runtime.shutdown_background();
+    result.unwrap_or_else(report::end)
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let user = cli.user;
+    match cli.command {
+        Command::Init(args) => init::run(args),
+        Command::Check(args) => check::run(args, user),
+        Command::Plan(args) => plan::run(args, user).await,
+        Command::Apply(args) => apply::run(args, user).await,
+        Command::Start(args) => control::run(args, Order::Start, user).await,
+        Command::Stop(args) => control::run(args, Order::Stop, user).await,
+        Command::Restart(args) => control::run(args, Order::Restart, user).await,
+        Command::Delete(args) => control::delete(args, user).await,
+        Command::List(args) => list::run(&args.targets, args.json, user).await,
+        Command::Jlist => list::run(&[], true, user).await,
+        Command::Status(args) => status::run(args, user).await,
+        Command::Show(args) => show::run(args, user).await,
+        Command::Logs(args) => control::logs(args, user).await,
+        Command::Rollback(args) => rollback::run(args, user).await,
+        Command::Render(args) => render::run(args, user),
+        Command::Run(args) => run::run(args, user).await,
+        Command::Schema(args) => schema::run(args),
+        Command::PrivateInit { .. } => unreachable!("handled before the runtime starts"),
+    }
 }

@@ -1,0 +1,240 @@
+//! start, stop and restart of apps and instances that are already there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Machine;
+use super::observe;
+use super::rolling::{self, Restart};
+use super::target::Selected;
+use super::verify::{self, Failure};
+use crate::plan::Running;
+use crate::systemd::{Job, Verb};
+use crate::unit_files::write::Changes;
+use crate::units::{Facts, UnitSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Start,
+    Stop,
+    Restart,
+}
+
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Instances of the selection, with the facts of their app.
+fn instances<'a>(selected: &[Selected<'a>]) -> Vec<(String, &'a Facts)> {
+    selected
+        .iter()
+        .flat_map(|one| {
+            let all = || (0..one.facts.instances).collect();
+            let numbers: Vec<u32> = one.instances.clone().unwrap_or_else(all);
+            numbers
+                .into_iter()
+                .map(|number| (one.facts.app.instance(number), one.facts))
+        })
+        .collect()
+}
+
+/// Does it and waits; returns what is not as ordered. Call it with the lock held.
+pub async fn control(
+    machine: &Machine,
+    selected: &[Selected<'_>],
+    order: Order,
+    mut progress: impl FnMut(String),
+) -> anyhow::Result<Vec<Failure>> {
+    let stems: BTreeSet<String> = selected
+        .iter()
+        .map(|one| one.facts.app.stem().to_owned())
+        .collect();
+    let states = observe::running(&machine.manager, stems).await?;
+    let state = |unit: &str| states.get(unit).copied().unwrap_or(Running::Down);
+    match order {
+        Order::Stop => stop(machine, selected, &states, &mut progress).await,
+        Order::Start => {
+            set_boot(machine, selected, true)?;
+            start(machine, selected, state, &mut progress).await
+        }
+        Order::Restart => {
+            let (up, down): (Vec<_>, Vec<_>) = instances(selected)
+                .into_iter()
+                .partition(|(unit, _)| matches!(state(unit), Running::Up));
+            let mut failures = Vec::new();
+            if !down.is_empty() {
+                failures.extend(restart_down(machine, &down, state, &mut progress).await?);
+            }
+            let restarts: Vec<(Vec<String>, &Facts)> = selected
+                .iter()
+                .map(|one| {
+                    let units = up
+                        .iter()
+                        .filter(|(_, facts)| facts.app == one.facts.app)
+                        .map(|(unit, _)| unit.clone());
+                    (units.collect(), one.facts)
+                })
+                .collect();
+            let restarts: Vec<Restart<'_>> = restarts
+                .iter()
+                .map(|(units, facts)| Restart {
+                    facts,
+                    units,
+                    rolling: false,
+                })
+                .collect();
+            failures.extend(rolling::restart(machine, &restarts, &mut progress).await?);
+            Ok(failures)
+        }
+    }
+}
+
+async fn start(
+    machine: &Machine,
+    selected: &[Selected<'_>],
+    state: impl Fn(&str) -> Running,
+    progress: &mut impl FnMut(String),
+) -> anyhow::Result<Vec<Failure>> {
+    let mut units = instances(selected);
+    units.retain(|(unit, _)| state(unit) != Running::Up);
+    let mut jobs: Vec<Job> = selected
+        .iter()
+        .filter(|one| one.instances.is_none())
+        .map(|one| Job::new(Verb::Start, one.facts.app.target()))
+        .collect();
+    forget_failures(machine, selected, &state).await?;
+    jobs.extend(
+        units
+            .iter()
+            .map(|(unit, _)| Job::new(Verb::Start, unit.as_str())),
+    );
+    machine.manager.run_jobs(&jobs, PATIENCE, |_| {}).await?;
+    verify::wait(machine, &units, |unit, up| {
+        progress(format!(
+            "{} {unit}",
+            if up { "started  " } else { "failed   " }
+        ));
+    })
+    .await
+}
+
+/// Instances that are down, failed or between two automatic restarts: stop what is left of them, then start.
+async fn restart_down(
+    machine: &Machine,
+    units: &[(String, &Facts)],
+    state: impl Fn(&str) -> Running,
+    progress: &mut impl FnMut(String),
+) -> anyhow::Result<Vec<Failure>> {
+    let stops: Vec<Job> = units
+        .iter()
+        .filter(|(unit, _)| matches!(state(unit), Running::Starting | Running::Stopping))
+        .map(|(unit, _)| Job::new(Verb::Stop, unit.as_str()))
+        .collect();
+    machine.manager.run_jobs(&stops, PATIENCE, |_| {}).await?;
+    let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
+    machine.manager.reset_failed(&names).await?;
+    let starts: Vec<Job> = names
+        .iter()
+        .map(|unit| Job::new(Verb::Start, unit.as_str()))
+        .collect();
+    machine.manager.run_jobs(&starts, PATIENCE, |_| {}).await?;
+    verify::wait(machine, units, |unit, up| {
+        progress(format!(
+            "{} {unit}",
+            if up { "restarted" } else { "failed   " }
+        ));
+    })
+    .await
+}
+
+async fn forget_failures(
+    machine: &Machine,
+    selected: &[Selected<'_>],
+    state: impl Fn(&str) -> Running,
+) -> anyhow::Result<()> {
+    let mut units: Vec<String> = instances(selected)
+        .into_iter()
+        .map(|(unit, _)| unit)
+        .collect();
+    for one in selected {
+        let name = &one.facts.app;
+        units.extend([name.socket(), name.holder(), name.target()]);
+    }
+    units.retain(|unit| state(unit) == Running::Failed);
+    machine.manager.reset_failed(&units).await
+}
+
+async fn stop(
+    machine: &Machine,
+    selected: &[Selected<'_>],
+    states: &std::collections::BTreeMap<String, Running>,
+    progress: &mut impl FnMut(String),
+) -> anyhow::Result<Vec<Failure>> {
+    set_boot(machine, selected, false)?;
+    let mut units: Vec<String> = Vec::new();
+    for one in selected {
+        let name = &one.facts.app;
+        match &one.instances {
+            Some(numbers) => units.extend(numbers.iter().map(|n| name.instance(*n))),
+            None => {
+                let prefix = format!("{}@", name.stem());
+                units.extend([name.target(), name.holder(), name.socket()]);
+                units.extend(
+                    states
+                        .keys()
+                        .filter(|unit| unit.starts_with(&prefix))
+                        .cloned(),
+                );
+            }
+        }
+    }
+    units.retain(|unit| {
+        states
+            .get(unit)
+            .is_some_and(|state| *state != Running::Down)
+    });
+    let jobs: Vec<Job> = units
+        .iter()
+        .map(|unit| Job::new(Verb::Stop, unit.as_str()))
+        .collect();
+    let mut failures = Vec::new();
+    for result in machine.manager.run_jobs(&jobs, PATIENCE, |_| {}).await? {
+        let problem = result.problem();
+        if problem.is_none() {
+            progress(format!("stopped   {}", result.unit));
+        } else if let Some(why) = problem {
+            failures.push(Failure {
+                app: result.unit.clone(),
+                unit: result.unit,
+                why,
+                lines: vec![],
+            });
+        }
+    }
+    // A process that ended badly when it was told to end is stopped, not failed.
+    machine.manager.reset_failed(&units).await?;
+    Ok(failures)
+}
+
+/// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app.
+fn set_boot(machine: &Machine, selected: &[Selected<'_>], boot: bool) -> anyhow::Result<()> {
+    let places = &machine.places;
+    let folder = places.on_disk(&places.units);
+    let observed = observe::files(places, &UnitSet::default())?;
+    let apps = observed.apps();
+    let mut changes = Changes::default();
+    for one in selected.iter().filter(|one| one.instances.is_none()) {
+        let target = one.facts.app.target();
+        let Some(app) = apps.get(one.facts.app.as_str()) else {
+            continue;
+        };
+        for wants in &app.enabled_by {
+            let path = folder.join(wants).join(&target);
+            let there = observed.links.contains(&(wants.clone(), target.clone()));
+            match (boot, there) {
+                (true, false) => changes.link(path, places.units.join(&target)),
+                (false, true) => changes.remove(path),
+                _ => {}
+            }
+        }
+    }
+    Ok(changes.commit()?)
+}

@@ -1,0 +1,89 @@
+//! What is there: files and one call to the manager for all units.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+
+use crate::plan::{Observed, Pending, Running};
+use crate::systemd::Manager;
+use crate::unit_files::{Places, pending, scan};
+use crate::units::{UnitSet, marker};
+
+/// Above this many patterns the manager is asked for all its units: matching costs it patterns times units.
+const PATTERNS: usize = 32;
+
+/// Without a manager, as in `render`, nothing runs.
+/// Errors name the file or the call.
+pub async fn observe(
+    places: &Places,
+    manager: Option<&Manager>,
+    wanted: &UnitSet,
+) -> anyhow::Result<Observed> {
+    let mut observed = files(places, wanted)?;
+    if let Some(manager) = manager {
+        observed.running = running(manager, stems(&observed, wanted)).await?;
+    }
+    Ok(observed)
+}
+
+/// The part that is on disk.
+pub fn files(places: &Places, wanted: &UnitSet) -> anyhow::Result<Observed> {
+    let units = scan::units(places, |text| marker::owner(text).is_some())
+        .context("the unit folder cannot be read")?;
+    let names: BTreeSet<String> = wanted
+        .apps
+        .iter()
+        .flat_map(|app| {
+            let units = app.units.iter().map(|unit| unit.name.clone());
+            units.chain(app.wanted())
+        })
+        .collect();
+    let foreign = if names.is_empty() {
+        BTreeMap::new()
+    } else {
+        scan::foreign(places, &names, &units).context("the unit folders cannot be read")?
+    };
+    Ok(Observed {
+        links: scan::links(places, &units)?,
+        env: scan::env(places).context("the environment files cannot be read")?,
+        pending: pending::read(places)?.map(|restart| Pending { restart }),
+        foreign,
+        units,
+        running: BTreeMap::new(),
+    })
+}
+
+fn stems(observed: &Observed, wanted: &UnitSet) -> BTreeSet<String> {
+    let there = observed.apps();
+    let wanted = wanted.apps.iter();
+    wanted
+        .chain(there.values())
+        .map(|app| app.facts.app.stem().to_owned())
+        .collect()
+}
+
+/// The state of every loaded unit of these apps.
+pub async fn running(
+    manager: &Manager,
+    stems: BTreeSet<String>,
+) -> anyhow::Result<BTreeMap<String, Running>> {
+    if stems.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut patterns: Vec<String> = stems
+        .iter()
+        .flat_map(|stem| {
+            ["@*.service", ".target", ".socket", "-socket.service"]
+                .map(|ending| format!("{stem}{ending}"))
+        })
+        .collect();
+    if patterns.len() > PATTERNS {
+        patterns.clear();
+    }
+    let states = manager.states_matching(&patterns).await?;
+    Ok(states
+        .into_iter()
+        .filter(|state| state.load != "not-found")
+        .map(|state| (state.name, Running::from_active_state(&state.active)))
+        .collect())
+}

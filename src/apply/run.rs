@@ -1,0 +1,209 @@
+//! Carrying out a plan: fixed phases, nothing decided here.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::Machine;
+use super::observe;
+use super::rolling::{self, Restart};
+use super::verify::{self, Failure};
+use crate::plan::{AppPlan, FileChange, Plan};
+use crate::systemd::{Job, Verb};
+use crate::unit_files::generations::{self, Snapshot};
+use crate::unit_files::write::{self, Changes};
+use crate::unit_files::{Places, pending};
+use crate::units::{Facts, UnitSet};
+
+/// Longest wait for a unit to stop or a target to start beyond what its app allows itself.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// stop → files → daemon-reload → reset → start → restart → wait. Call it with the lock held, on a plan made under the same lock.
+/// `about` is what the generation is called; `progress` gets a line a step. Returns what is not up in the end.
+/// Errors: nothing has changed when a file cannot be written; systemd's refusals name the unit.
+pub async fn run(
+    machine: &Machine,
+    plan: &Plan,
+    about: &str,
+    mut progress: impl FnMut(String),
+) -> anyhow::Result<Vec<Failure>> {
+    let places = &machine.places;
+    let stops: Vec<Job> = all(plan, |app| &app.stop)
+        .map(|unit| Job::new(Verb::Stop, unit.as_str()))
+        .collect();
+    let changes = file_changes(places, plan);
+    pending::write(places, plan.restarts()).context("cannot write the list of unfinished work")?;
+    let results = machine
+        .manager
+        .run_jobs(&stops, PATIENCE, |result| {
+            if result.is_done() {
+                progress(format!("stopped   {}", result.unit));
+            }
+        })
+        .await?;
+    refuse_unless_stopped(&results)?;
+    if plan.touches_files() {
+        changes.commit()?;
+        for app in plan.apps.iter().filter(|app| app.touches_files()) {
+            progress(format!("wrote     {}", described(app)));
+        }
+        keep_generation(places, about)?;
+    }
+    if plan.reload {
+        machine
+            .manager
+            .reload()
+            .await
+            .context("daemon-reload failed")?;
+        progress("reloaded  systemd (daemon-reload)".to_owned());
+    }
+    let resets: Vec<String> = all(plan, |app| &app.reset).cloned().collect();
+    machine.manager.reset_failed(&resets).await?;
+    let starts: Vec<Job> = all(plan, |app| &app.start)
+        .map(|unit| Job::new(Verb::Start, unit.as_str()))
+        .collect();
+    let mut failures = Vec::new();
+    for result in machine.manager.run_jobs(&starts, PATIENCE, |_| {}).await? {
+        if let Some(why) = result.problem() {
+            failures.push(Failure {
+                app: result.unit.trim_end_matches(".target").to_owned(),
+                unit: result.unit,
+                why,
+                lines: vec![],
+            });
+        }
+    }
+    let restarts: Vec<Restart<'_>> = plan
+        .apps
+        .iter()
+        .map(|app| Restart {
+            facts: &app.facts,
+            units: &app.restart,
+            rolling: app.rolling,
+        })
+        .collect();
+    failures.extend(rolling::restart(machine, &restarts, &mut progress).await?);
+    let waits: Vec<(String, &Facts)> = plan
+        .apps
+        .iter()
+        .flat_map(|app| {
+            let left = app.wait.iter().filter(|unit| !app.restart.contains(unit));
+            left.map(|unit| (unit.clone(), &app.facts))
+        })
+        .collect();
+    failures.extend(
+        verify::wait(machine, &waits, |unit, up| {
+            progress(format!(
+                "{} {unit}",
+                if up { "started  " } else { "failed   " }
+            ));
+        })
+        .await?,
+    );
+    pending::clear(places)?;
+    Ok(failures)
+}
+
+/// What deciding again would still do, apps with failures left out: empty after a run that worked.
+pub async fn left_over(
+    machine: &Machine,
+    wanted: &UnitSet,
+    failures: &[Failure],
+) -> anyhow::Result<Vec<String>> {
+    let observed = observe::observe(&machine.places, Some(&machine.manager), wanted).await?;
+    let plan = crate::plan::decide(wanted, &observed, &crate::plan::Scope::Wanted)
+        .map_err(|_| anyhow::anyhow!("units of another origin appeared meanwhile; run it again"))?;
+    Ok(plan
+        .apps
+        .iter()
+        .filter(|app| !app.is_empty())
+        .map(|app| app.facts.app.to_string())
+        .filter(|app| !failures.iter().any(|failure| failure.app == *app))
+        .collect())
+}
+
+fn all<'a>(
+    plan: &'a Plan,
+    units: impl Fn(&'a AppPlan) -> &'a Vec<String>,
+) -> impl Iterator<Item = &'a String> {
+    plan.apps.iter().flat_map(units)
+}
+
+/// The files and links of a plan, in their places on disk.
+pub fn file_changes(places: &Places, plan: &Plan) -> Changes {
+    let mut changes = Changes::default();
+    let units = places.on_disk(&places.units);
+    let env = places.on_disk(&places.env);
+    write::clean(&units);
+    write::clean(&env);
+    let mut file = |folder: &Path, change: &FileChange, mode| {
+        let path = folder.join(&change.name);
+        match &change.after {
+            Some(text) => changes.write(path, text, mode),
+            None => changes.remove(path),
+        }
+    };
+    for app in &plan.apps {
+        for change in &app.env {
+            file(&env, change, 0o600);
+        }
+        for change in &app.units {
+            file(&units, change, 0o644);
+        }
+    }
+    for app in &plan.apps {
+        for (folder, unit) in &app.link {
+            changes.link(units.join(folder).join(unit), places.units.join(unit));
+        }
+        for (folder, unit) in &app.unlink {
+            changes.remove(units.join(folder).join(unit));
+        }
+    }
+    changes
+}
+
+fn refuse_unless_stopped(results: &[crate::systemd::JobResult]) -> anyhow::Result<()> {
+    let problems: Vec<String> = results
+        .iter()
+        .filter(|result| {
+            // A unit that is already gone, or whose stop ended badly, is down all the same.
+            !matches!(&result.outcome, crate::systemd::Outcome::Refused(refusal) if refusal.is_no_such_unit())
+                && !matches!(result.outcome, crate::systemd::Outcome::Failed | crate::systemd::Outcome::Timeout)
+        })
+        .filter_map(crate::systemd::JobResult::problem)
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    anyhow::bail!("{}", problems.join("\n"))
+}
+
+fn described(app: &AppPlan) -> String {
+    let units: Vec<&str> = app
+        .units
+        .iter()
+        .map(|change| change.name.as_str())
+        .collect();
+    let mut parts = vec![];
+    if !units.is_empty() {
+        parts.push(units.join(" "));
+    }
+    if !app.env.is_empty() {
+        parts.push("environment".to_owned());
+    }
+    if !app.link.is_empty() || !app.unlink.is_empty() {
+        parts.push("start at boot".to_owned());
+    }
+    format!("{}: {}", app.facts.app, parts.join(", "))
+}
+
+/// Every file of ours as it is now becomes a generation.
+pub fn keep_generation(places: &Places, about: &str) -> anyhow::Result<u64> {
+    let observed = observe::files(places, &UnitSet::default())?;
+    let snapshot = Snapshot {
+        units: observed.units,
+        env: observed.env,
+    };
+    generations::keep(places, &snapshot, about).context("cannot keep the generation")
+}

@@ -1,0 +1,125 @@
+//! The cluster as it is: one row an instance, read in a handful of calls however many there are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::model::ending;
+use crate::process::{self, Hierarchy};
+use crate::systemd::{Manager, UnitState};
+use crate::units::{AppUnits, Facts};
+
+use super::target::{self, Selected};
+
+/// An instance as it is.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    pub facts: &'a Facts,
+    /// Position in the list of everything, as PM2's id.
+    pub id: usize,
+    pub instance: u32,
+    pub unit: String,
+    pub state: State,
+    /// systemd's words: `active`, `running`.
+    pub active: String,
+    pub sub: String,
+    pub pid: Option<u32>,
+    /// Since the start of its main process.
+    pub uptime: Option<Duration>,
+    /// Automatic restarts since the last start by hand.
+    pub restarts: Option<u32>,
+    /// Percent of one processor, on average since the start.
+    pub cpu: Option<f64>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Why it is down, in words.
+    pub why: Option<String>,
+}
+
+/// PM2's words for a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Online,
+    Launching,
+    Stopping,
+    Stopped,
+    WaitingRestart,
+    Errored,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Online => "online",
+            State::Launching => "launching",
+            State::Stopping => "stopping",
+            State::Stopped => "stopped",
+            State::WaitingRestart => "waiting restart",
+            State::Errored => "errored",
+        }
+    }
+
+    fn of(unit: &UnitState) -> State {
+        match (unit.active.as_str(), unit.sub.as_str()) {
+            ("active" | "reloading" | "refreshing", _) => State::Online,
+            ("activating", "auto-restart" | "auto-restart-queued") => State::WaitingRestart,
+            ("activating", _) => State::Launching,
+            ("deactivating", _) => State::Stopping,
+            ("failed", _) => State::Errored,
+            _ => State::Stopped,
+        }
+    }
+}
+
+/// One row for each selected instance, in the list's order.
+pub async fn rows<'a>(
+    manager: &Manager,
+    apps: &'a BTreeMap<String, AppUnits>,
+    selected: &[Selected<'a>],
+) -> anyhow::Result<Vec<Row<'a>>> {
+    let wanted = |app: &str, instance: u32| {
+        selected.iter().any(|one| {
+            let numbers = one.instances.as_ref();
+            one.facts.app.as_str() == app && numbers.is_none_or(|n| n.contains(&instance))
+        })
+    };
+    let chosen: Vec<(usize, &Facts, u32)> = target::ids(apps)
+        .enumerate()
+        .filter(|(_, (app, instance))| wanted(app, *instance))
+        .map(|(id, (app, instance))| (id, &apps[app].facts, instance))
+        .collect();
+    let names: Vec<String> = chosen
+        .iter()
+        .map(|(_, facts, instance)| facts.app.instance(*instance))
+        .collect();
+    let states = manager.states(&names).await?;
+    let facts = manager.facts(&states).await?;
+    let groups: Vec<&str> = facts
+        .iter()
+        .map(|fact| fact.control_group.as_deref().unwrap_or_default())
+        .collect();
+    let usage = process::read(&Hierarchy::of_this_machine(), Path::new("/proc"), &groups);
+    let mut rows = Vec::with_capacity(chosen.len());
+    for (((chosen, state), fact), usage) in chosen.into_iter().zip(states).zip(&facts).zip(usage) {
+        let (id, app, instance) = chosen;
+        let ending = fact.ending.as_ref().filter(|_| state.active != "inactive");
+        rows.push(Row {
+            facts: app,
+            id,
+            instance,
+            state: State::of(&state),
+            pid: usage.as_ref().and_then(|usage| usage.main_pid),
+            uptime: usage.as_ref().and_then(|usage| usage.age),
+            cpu: usage.as_ref().and_then(process::cpu_percent_since_start),
+            memory: usage.as_ref().and_then(|usage| usage.memory),
+            restarts: fact.restarts,
+            why: ending.map(|ending| {
+                ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)
+            }),
+            unit: state.name,
+            active: state.active,
+            sub: state.sub,
+        });
+    }
+    Ok(rows)
+}

@@ -1,0 +1,188 @@
+//! Every command and flag, once: help, man page and completions come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// PM2's cluster mode on systemd: ecosystem files become units, systemd runs them.
+#[derive(Parser, Debug)]
+#[command(name = "rpmctl", version, about, disable_help_subcommand = true)]
+#[command(
+    after_help = "targets: a name, name@2 (one instance), an id of `list`, a namespace, all, /regex/"
+)]
+pub struct Cli {
+    /// Work with the user's own service manager instead of the system's
+    #[arg(long, global = true)]
+    pub user: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Write a commented ecosystem.toml for what is found here
+    Init(super::init::InitArgs),
+    /// Report every problem of an ecosystem file; touches nothing
+    Check(super::check::CheckArgs),
+    /// Show what apply would do; exit 1 when it would be refused
+    Plan(PlanArgs),
+    /// Make the machine what the file says, and wait until every instance is up
+    Apply(ApplyArgs),
+    /// Start apps or instances
+    Start(TargetArgs),
+    /// Stop apps or instances; a stopped app stays stopped after a reboot
+    Stop(TargetArgs),
+    /// Restart apps or instances
+    Restart(TargetArgs),
+    /// Stop apps and remove their units
+    #[command(visible_alias = "del")]
+    Delete(TargetArgs),
+    /// One row an instance
+    #[command(visible_aliases = ["ls", "ps"], alias = "l")]
+    List(ListArgs),
+    /// One row an app; exit 3 when something wanted is not running
+    Status(StatusArgs),
+    /// Everything about an app or an instance
+    #[command(visible_aliases = ["describe", "info"], alias = "desc")]
+    Show(ShowArgs),
+    /// Lines from the journal, of all instances
+    #[command(visible_alias = "log")]
+    Logs(super::logs::LogsArgs),
+    /// Go back to an earlier generation of the compiled units
+    Rollback(RollbackArgs),
+    /// Write the unit files alone below a folder; needs no systemd
+    Render(RenderArgs),
+    /// Run the apps in the foreground until Ctrl-C, on a private systemd where no manager can be reached
+    Run(super::run::RunArgs),
+    /// Print the JSON schema of ecosystem.toml, for editors
+    Schema(super::schema::SchemaArgs),
+    /// The same as `list --json`, under PM2's name
+    #[command(hide = true)]
+    Jlist,
+    /// Process 1 of a private systemd; called by `run` alone
+    #[command(name = "__private-init", hide = true)]
+    PrivateInit {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
+}
+
+/// Which file, and what of it.
+#[derive(Args, Debug, Clone)]
+pub struct FileArgs {
+    /// The ecosystem file; - reads standard input
+    #[arg(default_value = "ecosystem.toml", value_name = "FILE")]
+    pub file: PathBuf,
+    /// Overlay each app's env with its env_NAME
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// These apps alone, separated by commas
+    #[arg(long, value_name = "APPS", value_delimiter = ',')]
+    pub only: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Remove apps that came from this file and are no longer in it
+    #[arg(long)]
+    pub prune: bool,
+    /// Show how each unit's text changes
+    #[arg(long)]
+    pub diff: bool,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit 0 when there is nothing to do and 2 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Remove apps that came from this file and are no longer in it
+    #[arg(long)]
+    pub prune: bool,
+    /// Say what would be done and do nothing, as Ansible's check mode
+    #[arg(long)]
+    pub check: bool,
+    /// Show how each unit's text changes
+    #[arg(long)]
+    pub diff: bool,
+    /// Print what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct TargetArgs {
+    /// name, name@2, id, namespace, all or /regex/
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Only these
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Only these
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// name, name@2, id, namespace, all or /regex/
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RollbackArgs {
+    /// Number of the generation; the one before the present one if left out
+    pub generation: Option<u64>,
+    /// List the generations
+    #[arg(long, conflicts_with = "generation")]
+    pub list: bool,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub check: bool,
+    /// Show how each unit's text changes
+    #[arg(long)]
+    pub diff: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RenderArgs {
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// The folder that stands for / of the machine to be
+    #[arg(long, value_name = "DIR")]
+    pub root: PathBuf,
+    /// systemd's version there
+    #[arg(long, value_name = "VERSION", default_value_t = 252)]
+    pub systemd: u32,
+}

@@ -1,0 +1,75 @@
+//! `rpmctl check`: every problem of a file, nothing touched.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::ecosystem::{self, DEFAULT_FILE};
+use crate::config::{Checked, Options, Written};
+
+/// Check an ecosystem file: every problem in one run, nothing is touched
+#[derive(clap::Args, Debug)]
+pub struct CheckArgs {
+    /// The file; - for standard input
+    #[arg(default_value = DEFAULT_FILE)]
+    file: PathBuf,
+    /// Overlay the env_<NAME> tables
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// One JSON object: ok, apps, problems, notes
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code 0 when the file is right, 1 with its problems. Errors: the file cannot be read.
+pub fn run(args: CheckArgs, user: bool) -> anyhow::Result<ExitCode> {
+    let options = Options {
+        profile: args.env,
+        user_manager: user,
+        ..Options::default()
+    };
+    let loaded = ecosystem::load(&args.file, options)?;
+    let (written, checked) = (&loaded.written, &loaded.checked);
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{:#}", to_json(written, checked))?;
+    } else if let Some(model) = &checked.model {
+        for note in &checked.notes {
+            writeln!(out, "note: {}", note.to_text(&written.name))?;
+        }
+        let plural = if model.apps.len() == 1 { "" } else { "s" };
+        writeln!(out, "ok: {} app{plural}", model.apps.len())?;
+    } else {
+        let mut err = std::io::stderr().lock();
+        let color = ecosystem::color(err.is_terminal());
+        write!(err, "{}", written.report(&checked.problems).to_text(color))?;
+    }
+    Ok(match checked.model {
+        Some(_) => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+    })
+}
+
+fn to_json(written: &Written, checked: &Checked) -> serde_json::Value {
+    let apps = checked.model.as_ref().map(|model| {
+        model
+            .apps
+            .iter()
+            .map(|app| json!({ "name": app.name.as_str(), "mode": app.mode.as_str(), "instances": app.instances }))
+            .collect::<Vec<_>>()
+    });
+    let notes: Vec<_> = checked
+        .notes
+        .iter()
+        .map(|note| json!({ "app": note.app, "line": note.line, "message": note.what }))
+        .collect();
+    json!({
+        "ok": checked.model.is_some(),
+        "file": written.name,
+        "apps": apps.unwrap_or_default(),
+        "problems": written.report(&checked.problems).to_json(),
+        "notes": notes,
+    })
+}

@@ -1,0 +1,91 @@
+//! An ecosystem file, checked against this machine and compiled for one.
+
+use std::path::PathBuf;
+
+use super::args::FileArgs;
+use super::report::{Shown, Stop};
+use super::{ecosystem, out, table};
+use crate::config::{self, Options};
+use crate::model::Model;
+use crate::unit_files::{Places, scan, shim};
+use crate::units::{Site, UnitSet, template::Templates};
+
+/// For which machine a file is compiled.
+pub struct For<'a> {
+    pub places: &'a Places,
+    pub user_manager: bool,
+    /// systemd's version there.
+    pub systemd: u32,
+    /// A unit that every unit ends with.
+    pub bind_to: Option<String>,
+}
+
+/// A compiled file and what its user should know.
+pub struct Compiled {
+    pub set: UnitSet,
+    /// Absolute.
+    pub file: PathBuf,
+}
+
+/// Errors are shown here, all problems of the file at once; with `json` as an object on stdout.
+pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result<Compiled> {
+    let (model, notes) = model(args, machine.user_manager, json)?;
+    let templates = Templates::new(&scan::templates(machine.places)?)
+        .map_err(|error| site_template(machine.places, error))?;
+    let site = Site {
+        systemd: machine.systemd,
+        user_manager: machine.user_manager,
+        bind_to: machine.bind_to.clone(),
+        env_dir: machine.places.env.clone(),
+        shim: machine.places.shim().join(shim::file_name()),
+        templates,
+    };
+    let mut set = crate::units::compile(&model, &site)
+        .map_err(|errors| Stop::new(errors.join("\nerror: ")))?;
+    for note in notes {
+        let mut apps = set.apps.iter_mut();
+        let name = note.app.as_deref();
+        if let Some(app) = apps.find(|app| Some(app.facts.app.as_str()) == name) {
+            app.notes.push(note.what);
+        }
+    }
+    Ok(Compiled {
+        set,
+        file: model.file,
+    })
+}
+
+fn site_template(places: &Places, error: String) -> Stop {
+    Stop::new(error).hint(format!(
+        "mend or remove it in {}",
+        places.templates.display()
+    ))
+}
+
+/// The checked model. Errors are shown here.
+pub fn model(
+    args: &FileArgs,
+    user_manager: bool,
+    json: bool,
+) -> anyhow::Result<(Model, Vec<config::Note>)> {
+    let options = Options {
+        profile: args.env.clone(),
+        only: args.only.clone(),
+        user_manager,
+        home: None,
+    };
+    let loaded = ecosystem::load(&args.file, options)?;
+    let checked = loaded.checked;
+    match checked.model {
+        Some(model) if checked.problems.is_empty() => Ok((model, checked.notes)),
+        _ => {
+            let report = loaded.written.report(&checked.problems);
+            if json {
+                out::line(&report.to_json().to_string())?;
+            } else {
+                out::say(report.to_text(table::colour_err()).trim_end());
+            }
+            Err(Shown.into())
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `rpmctl start`, `stop`, `restart`, `delete`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::apply::{How, Wish, settle, show_failures, take_lock};
+use super::args::TargetArgs;
+use super::logs::{self, LogsArgs};
+use super::report::{self, Stop};
+use super::{machine, out};
+use crate::apply::control::{self, Order};
+use crate::apply::target::{self, Selected, Unknown};
+use crate::apply::{Machine, observe};
+use crate::journal::LogApp;
+use crate::units::{AppUnits, UnitSet};
+
+pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<ExitCode> {
+    let machine = machine::connect(user).await?;
+    let _lock = take_lock(&machine.places)?;
+    let apps = apps(&machine)?;
+    let selected = select(&apps, &args.targets)?;
+    let mut done = Vec::new();
+    let failures = control::control(&machine, &selected, order, |step| {
+        if !args.json {
+            out::say(&format!("  {step}"));
+        }
+        done.push(step);
+    })
+    .await?;
+    if args.json {
+        let failed: Vec<_> = failures
+            .iter()
+            .map(|failure| json!({ "app": failure.app, "unit": failure.unit, "why": failure.why, "lines": failure.lines }))
+            .collect();
+        out::line(&json!({ "changed": !done.is_empty(), "failed": failed }).to_string())?;
+    } else {
+        show_failures(&failures);
+        if done.is_empty() && failures.is_empty() {
+            out::line(match order {
+                Order::Start => "nothing to do: already running",
+                Order::Stop => "nothing to do: already stopped",
+                Order::Restart => "nothing to do",
+            })?;
+        }
+    }
+    Ok(if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(report::FAILED)
+    })
+}
+
+/// Whole apps only: an instance goes by a smaller `instances`.
+pub async fn delete(args: TargetArgs, user: bool) -> anyhow::Result<ExitCode> {
+    let machine = machine::connect(user).await?;
+    let apps = apps(&machine)?;
+    let selected = select(&apps, &args.targets)?;
+    if let Some(one) = selected.iter().find(|one| one.instances.is_some()) {
+        return Err(Stop::new("delete takes whole apps, not instances")
+            .hint(format!(
+                "to run fewer: change instances in {} and apply it",
+                one.facts.file.display()
+            ))
+            .into());
+    }
+    let names: Vec<String> = selected
+        .iter()
+        .map(|one| one.facts.app.to_string())
+        .collect();
+    let about = format!("delete {}", names.join(" "));
+    let how = How {
+        check: false,
+        diff: false,
+        json: args.json,
+        about: &about,
+    };
+    settle(&machine, &Wish::Without(names), &how).await
+}
+
+/// Every app of ours by name.
+pub fn apps(machine: &Machine) -> anyhow::Result<BTreeMap<String, AppUnits>> {
+    Ok(observe::files(&machine.places, &UnitSet::default())?.apps())
+}
+
+pub fn select<'a>(
+    apps: &'a BTreeMap<String, AppUnits>,
+    targets: &[String],
+) -> anyhow::Result<Vec<Selected<'a>>> {
+    Ok(target::select(apps, targets).map_err(|unknown| not_found(apps, &unknown))?)
+}
+
+fn not_found(apps: &BTreeMap<String, AppUnits>, unknown: &[Unknown]) -> Stop {
+    let lines: Vec<String> = unknown
+        .iter()
+        .map(|one| match &one.why {
+            Some(why) => format!("{}: {why}", one.target),
+            None => format!("no app is called {}", one.target),
+        })
+        .collect();
+    let stop = Stop::new(lines.join("\nerror: "));
+    let close: Vec<&str> = unknown
+        .iter()
+        .filter_map(|one| one.close.as_deref())
+        .collect();
+    if !close.is_empty() {
+        stop.hint(format!("did you mean {}?", close.join(", ")))
+    } else if apps.is_empty() {
+        stop.hint("there are no apps; apply an ecosystem file first: rpmctl apply ecosystem.toml")
+    } else {
+        let names: Vec<&str> = apps.keys().take(8).map(String::as_str).collect();
+        stop.hint(format!("there are: {}", names.join(", ")))
+    }
+}
+
+/// `rpmctl logs`: its targets here, its lines in `super::logs`.
+pub async fn logs(args: LogsArgs, user: bool) -> anyhow::Result<ExitCode> {
+    let places = machine::places(user);
+    let apps = observe::files(&places, &UnitSet::default())?.apps();
+    let all = ["all".to_owned()];
+    let targets = if args.targets.is_empty() {
+        &all
+    } else {
+        args.targets.as_slice()
+    };
+    let apps: Vec<LogApp> = select(&apps, targets)?
+        .into_iter()
+        .map(|one| LogApp {
+            name: one.facts.app.to_string(),
+            stem: one.facts.app.stem().to_owned(),
+            instances: one.instances,
+            date_format: one.facts.date_format.clone(),
+        })
+        .collect();
+    logs::run(&args, &apps, machine::journal(user)).await
+}

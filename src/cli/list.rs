@@ -1,0 +1,99 @@
+//! `rpmctl list`: one row an instance, under PM2's words.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::table::{self, Cell, Tone};
+use super::{control, machine, out};
+use crate::apply::view::{self, Row, State};
+use crate::model::Bytes;
+
+pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Result<ExitCode> {
+    let machine = machine::connect(user).await?;
+    let apps = control::apps(&machine)?;
+    let all = ["all".to_owned()];
+    let targets = if targets.is_empty() { &all } else { targets };
+    let selected = if apps.is_empty() && targets == all {
+        vec![]
+    } else {
+        control::select(&apps, targets)?
+    };
+    let rows = view::rows(&machine.manager, &apps, &selected).await?;
+    if as_json {
+        out::line(&Value::from_iter(rows.iter().map(json_of)).to_string())?;
+    } else if rows.is_empty() {
+        out::line("no apps; start with: rpmctl apply ecosystem.toml")?;
+    } else {
+        out::text(&text(&rows, table::colour()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(rows: &[Row<'_>], colour: bool) -> String {
+    let cells: Vec<Vec<Cell>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                Cell::from(row.id),
+                Cell::from(format!("{}@{}", row.facts.app, row.instance)),
+                Cell::from(row.facts.mode.as_str()),
+                optional(row.pid),
+                optional(row.uptime.map(table::age)),
+                optional(row.restarts),
+                Cell::new(row.state.as_str(), tone(row.state)),
+                optional(row.cpu.map(|cpu| format!("{cpu:.1}%"))),
+                optional(row.memory.map(Bytes)),
+                Cell::from(row.why.clone().unwrap_or_default()),
+            ]
+        })
+        .collect();
+    let heading = [
+        "id", "name", "mode", "pid", "uptime", "restarts", "status", "cpu", "memory", "",
+    ];
+    table::table(
+        &heading,
+        &cells,
+        &["id", "pid", "uptime", "restarts", "cpu", "memory"],
+        colour,
+    )
+}
+
+pub fn optional<T: ToString>(value: Option<T>) -> Cell {
+    value.map_or_else(|| Cell::new("-", Tone::Faint), Cell::from)
+}
+
+pub fn tone(state: State) -> Tone {
+    match state {
+        State::Online => Tone::Good,
+        State::Errored => Tone::Bad,
+        State::Stopped => Tone::Faint,
+        State::Launching | State::Stopping | State::WaitingRestart => Tone::Busy,
+    }
+}
+
+/// The stable shape of an instance in `list --json`, `status --json` and `show --json`:
+///
+/// `id` (number), `name`, `instance` (number), `unit`, `namespace`, `mode` (fork, cluster), `status` (PM2's words: online, launching, stopping,
+/// stopped, waiting restart, errored), `active` and `sub` (systemd's words), `pid`, `uptime_ms`, `restarts`, `cpu_percent` (of one processor, average
+/// since the start), `memory_bytes`, `why` (why it is down), `file` (the ecosystem file). What is not known is null.
+pub fn json_of(row: &Row<'_>) -> Value {
+    json!({
+        "id": row.id,
+        "name": row.facts.app.as_str(),
+        "instance": row.instance,
+        "unit": row.unit,
+        "namespace": row.facts.namespace,
+        "mode": row.facts.mode.as_str(),
+        "status": row.state.as_str(),
+        "active": row.active,
+        "sub": row.sub,
+        "pid": row.pid,
+        "uptime_ms": row.uptime.map(|age| age.as_millis() as u64),
+        "restarts": row.restarts,
+        "cpu_percent": row.cpu.map(|cpu| (cpu * 10.0).round() / 10.0),
+        "memory_bytes": row.memory,
+        "why": row.why,
+        "file": row.facts.file,
+    })
+}

@@ -1,0 +1,139 @@
+//! The one place that turns an error into a heading, hints and an exit code.
+
+use std::process::ExitCode;
+
+use crate::systemd::ConnectError;
+
+/// 0 done, 1 failed, 2 wrong usage (clap's), 3 something wanted is not running (`status`).
+pub const FAILED: u8 = 1;
+pub const NOT_RUNNING: u8 = 3;
+
+/// An error that knows what its user can do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Without `error: `; may have several lines.
+    pub what: String,
+    pub hints: Vec<String>,
+}
+
+impl Stop {
+    pub fn new(what: impl Into<String>) -> Stop {
+        Stop {
+            what: what.into(),
+            hints: vec![],
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Stop {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// What has been shown already: nothing is left to say but the exit code.
+#[derive(Debug)]
+pub struct Shown;
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("shown")
+    }
+}
+
+impl std::error::Error for Shown {}
+
+/// Prints the error on stderr, unless it was printed or the reader went away, and gives the exit code.
+pub fn end(error: anyhow::Error) -> ExitCode {
+    if error.is::<Shown>() {
+        return ExitCode::from(FAILED);
+    }
+    if broken_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
+    let (what, hints) = describe(&error);
+    let mut text = format!("error: {what}\n");
+    for hint in hints {
+        text.push_str(&format!("  {hint}\n"));
+    }
+    // Nobody is left to tell when stderr is closed.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    ExitCode::from(FAILED)
+}
+
+/// Heading and hints of any error.
+pub fn describe(error: &anyhow::Error) -> (String, Vec<String>) {
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return (stop.what.clone(), stop.hints.clone());
+    }
+    if let Some(connect) = error.downcast_ref::<ConnectError>() {
+        return (connect.what.clone(), connect.hints.clone());
+    }
+    let mut words: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = without_os_code(&cause.to_string());
+        // Some errors print their cause within themselves.
+        if !words
+            .last()
+            .is_some_and(|last: &String| last.contains(&text))
+        {
+            words.push(text);
+        }
+    }
+    let hints = permission(error)
+        .then(|| "run it with sudo, or with --user for your own service manager".to_owned());
+    (words.join(": "), hints.into_iter().collect())
+}
+
+fn permission(error: &anyhow::Error) -> bool {
+    let denied = |kind| kind == std::io::ErrorKind::PermissionDenied;
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|io| denied(io.kind()))
+        && !rustix::process::geteuid().is_root()
+}
+
+pub fn broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// `Permission denied (os error 13)` without the number, in lower case.
+fn without_os_code(text: &str) -> String {
+    let text = match text.find(" (os error ") {
+        Some(at) => {
+            let end = text[at..].find(')').map_or(text.len(), |len| at + len + 1);
+            format!("{}{}", &text[..at], &text[end..])
+        }
+        None => text.to_owned(),
+    };
+    text.replace("Permission denied", "permission denied")
+        .replace("No such file or directory", "no such file or directory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_once_and_no_codes() {
+        let io = std::io::Error::from_raw_os_error(2);
+        let error = anyhow::Error::new(io).context("/etc/x");
+        assert_eq!(describe(&error).0, "/etc/x: no such file or directory");
+        let stop = anyhow::Error::new(Stop::new("no").hint("do this"));
+        assert_eq!(
+            describe(&stop),
+            ("no".to_owned(), vec!["do this".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! `rpmctl show`: everything about apps and instances.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::args::ShowArgs;
+use super::list::{json_of, tone};
+use super::table::{self, Cell};
+use super::{control, machine, out};
+use crate::apply::observe;
+use crate::apply::view::{self, Row};
+use crate::model::Bytes;
+use crate::plan::show::variables;
+use crate::plan::{FileChange, Observed};
+use crate::systemd::Details;
+use crate::units::{AppUnits, UnitSet, marker};
+
+pub async fn run(args: ShowArgs, user: bool) -> anyhow::Result<ExitCode> {
+    let machine = machine::connect(user).await?;
+    let observed = observe::files(&machine.places, &UnitSet::default())?;
+    let apps = observed.apps();
+    let selected = control::select(&apps, &args.targets)?;
+    let rows = view::rows(&machine.manager, &apps, &selected).await?;
+    let units: Vec<String> = rows.iter().map(|row| row.unit.clone()).collect();
+    let details = machine.manager.details(&units).await?;
+    let mut shown = Vec::new();
+    for one in &selected {
+        let app = &apps[one.facts.app.as_str()];
+        let mine: Vec<(&Row<'_>, &Details)> = rows
+            .iter()
+            .zip(&details)
+            .filter(|(row, _)| row.facts.app == one.facts.app)
+            .collect();
+        if args.json {
+            shown.push(json_app(app, &mine, &observed));
+        } else {
+            out::text(&text(app, &mine, &observed))?;
+        }
+    }
+    if args.json {
+        out::line(&Value::from(shown).to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Names of the variables; their values are not for a screen.
+fn env_names(app: &AppUnits) -> Vec<String> {
+    let files: Vec<FileChange> = app
+        .env
+        .iter()
+        .map(|file| FileChange {
+            name: file.name.clone(),
+            before: None,
+            after: Some(file.text.clone()),
+        })
+        .collect();
+    variables(&files).into_keys().collect()
+}
+
+fn edited(app: &AppUnits) -> Vec<&str> {
+    app.units
+        .iter()
+        .filter(|unit| marker::edited(&unit.text))
+        .map(|unit| unit.name.as_str())
+        .collect()
+}
+
+fn boots(app: &AppUnits, observed: &Observed) -> bool {
+    let target = app.facts.app.target();
+    observed.links.iter().any(|(_, unit)| *unit == target)
+}
+
+fn text(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) -> String {
+    let colour = table::colour();
+    let facts = &app.facts;
+    let mut pairs = vec![
+        ("app", facts.app.to_string()),
+        ("file", facts.file.display().to_string()),
+        ("script", facts.script.clone()),
+        ("interpreter", facts.interpreter.clone()),
+        ("cwd", facts.cwd.display().to_string()),
+        ("mode", facts.mode.as_str().to_owned()),
+        ("instances", facts.instances.to_string()),
+        ("namespace", facts.namespace.clone()),
+    ];
+    let mut optional = |name, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            pairs.push((name, value));
+        }
+    };
+    optional(
+        "env",
+        facts
+            .profile
+            .as_ref()
+            .map(|profile| format!("env_{profile}")),
+    );
+    optional("listen", Some(facts.listen.join(" ")));
+    optional("user", facts.user.clone());
+    optional(
+        "max restarts",
+        facts.max_restarts.map(|max| max.to_string()),
+    );
+    optional(
+        "max memory restart",
+        facts.memory_restart.map(|max| Bytes(max).to_string()),
+    );
+    optional("variables", Some(env_names(app).join(" ")));
+    optional("edited by hand", Some(edited(app).join(" ")));
+    pairs.push((
+        "starts at boot",
+        if boots(app, observed) { "yes" } else { "no" }.to_owned(),
+    ));
+    let units: Vec<&str> = app.units.iter().map(|unit| unit.name.as_str()).collect();
+    pairs.push(("units", units.join(" ")));
+    let mut text = pairs_text(&pairs, "");
+    for (row, details) in rows {
+        text.push_str(&format!("\n{}@{}\n", facts.app, row.instance));
+        let mut pairs = vec![(
+            "status",
+            table::paint(row.state.as_str(), tone(row.state), colour),
+        )];
+        let mut optional = |name, value: Option<String>| {
+            if let Some(value) = value {
+                pairs.push((name, value));
+            }
+        };
+        optional("why", row.why.clone());
+        optional("id", Some(row.id.to_string()));
+        optional("unit", Some(row.unit.clone()));
+        optional("pid", details.main_pid.map(|pid| pid.to_string()));
+        optional("uptime", row.uptime.map(table::age));
+        optional("restarts", Some(details.restarts.to_string()));
+        optional("cpu", row.cpu.map(|cpu| format!("{cpu:.1}%")));
+        optional("memory", row.memory.map(|bytes| Bytes(bytes).to_string()));
+        optional("tasks", details.tasks.map(|tasks| tasks.to_string()));
+        optional("says", details.status_text.clone());
+        optional("invocation", details.invocation_id.clone());
+        if details.need_daemon_reload {
+            optional(
+                "unit file",
+                Some("changed on disk; systemd runs the old one".to_owned()),
+            );
+        }
+        text.push_str(&pairs_text(&pairs, "  "));
+    }
+    text
+}
+
+fn pairs_text(pairs: &[(&str, String)], indent: &str) -> String {
+    let rows: Vec<Vec<Cell>> = pairs
+        .iter()
+        .map(|(name, value)| vec![Cell::from(format!("{indent}{name}")), Cell::from(value)])
+        .collect();
+    let table = table::table(&["", ""], &rows, &[], false);
+    // The heading is empty here.
+    table.trim_start_matches('\n').to_owned()
+}
+
+/// `show --json`: an app a list element: `name`, `file`, `script`, `interpreter`, `cwd`, `mode`, `instances`, `namespace`, `profile`, `listen`, `user`,
+/// `max_restarts`, `max_memory_restart`, `variables` (names), `boots`, `units`, `edited` (names of units edited by hand), `rows`: as in `list --json`,
+/// with `invocation_id`, `tasks`, `says`, `need_daemon_reload`.
+fn json_app(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) -> Value {
+    let facts = &app.facts;
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|(row, details)| {
+            let mut value = json_of(row);
+            value["pid"] = json!(details.main_pid);
+            value["invocation_id"] = json!(details.invocation_id);
+            value["tasks"] = json!(details.tasks);
+            value["says"] = json!(details.status_text);
+            value["need_daemon_reload"] = json!(details.need_daemon_reload);
+            value
+        })
+        .collect();
+    json!({
+        "name": facts.app.as_str(),
+        "file": facts.file,
+        "script": facts.script,
+        "interpreter": facts.interpreter,
+        "cwd": facts.cwd,
+        "mode": facts.mode.as_str(),
+        "instances": facts.instances,
+        "namespace": facts.namespace,
+        "profile": facts.profile,
+        "listen": facts.listen,
+        "user": facts.user,
+        "max_restarts": facts.max_restarts,
+        "max_memory_restart": facts.memory_restart,
+        "variables": env_names(app),
+        "boots": boots(app, observed),
+        "units": app.units.iter().map(|unit| &unit.name).collect::<Vec<_>>(),
+        "edited": edited(app),
+        "rows": rows,
+    })
+}

@@ -1,0 +1,140 @@
+//! Aligned columns, and colour where a person looks.
+
+use std::io::IsTerminal;
+
+use unicode_width::UnicodeWidthStr;
+
+/// What a cell means; the colour follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Good,
+    Bad,
+    Busy,
+    Faint,
+}
+
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub text: String,
+    pub tone: Tone,
+}
+
+impl Cell {
+    pub fn new(text: impl ToString, tone: Tone) -> Cell {
+        Cell {
+            text: text.to_string(),
+            tone,
+        }
+    }
+}
+
+impl<T: ToString> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell::new(text, Tone::Plain)
+    }
+}
+
+/// Whether stdout takes colour: a terminal, and NO_COLOR (no-color.org) unset or empty.
+pub fn colour() -> bool {
+    std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The same for stderr.
+pub fn colour_err() -> bool {
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Columns as wide as their widest cell, two blanks between; numbers (columns named in `right`) to the right.
+pub fn table(heading: &[&str], rows: &[Vec<Cell>], right: &[&str], colour: bool) -> String {
+    let mut widths: Vec<usize> = heading.iter().map(|text| text.width()).collect();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            widths[column] = widths[column].max(cell.text.width());
+        }
+    }
+    let head: Vec<Cell> = heading
+        .iter()
+        .map(|text| Cell::new(text, Tone::Faint))
+        .collect();
+    let mut out = String::new();
+    for row in std::iter::once(&head).chain(rows) {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let blanks = " ".repeat(widths[column] - cell.text.width());
+            let text = paint(&cell.text, cell.tone, colour);
+            if column > 0 {
+                line.push_str("  ");
+            }
+            if right.contains(&heading[column]) {
+                line.push_str(&blanks);
+                line.push_str(&text);
+            } else {
+                line.push_str(&text);
+                line.push_str(&blanks);
+            }
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+pub fn paint(text: &str, tone: Tone, colour: bool) -> String {
+    let code = match tone {
+        _ if !colour => return text.to_owned(),
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => "32",
+        Tone::Bad => "31",
+        Tone::Busy => "33",
+        Tone::Faint => "2",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+/// PM2's coarse age: one unit, and the smaller one until there are two of the larger.
+pub fn age(span: std::time::Duration) -> String {
+    let seconds = span.as_secs();
+    for (unit, length) in [("D", 86400), ("h", 3600), ("m", 60)] {
+        if seconds >= 2 * length {
+            return format!("{}{unit}", seconds / length);
+        }
+    }
+    format!("{seconds}s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aligned() {
+        let rows = vec![
+            vec![Cell::from("a"), Cell::from(5)],
+            vec![Cell::from("日本"), Cell::new(100, Tone::Good)],
+        ];
+        assert_eq!(
+            table(&["name", "n"], &rows, &["n"], false),
+            "name    n\na       5\n日本  100\n"
+        );
+        assert!(table(&["name", "n"], &rows, &["n"], true).contains("\x1b[32m100\x1b[0m"));
+    }
+
+    #[test]
+    fn ages() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (7199, "119m"),
+            (7200, "2h"),
+            (172_800, "2D"),
+        ] {
+            assert_eq!(age(std::time::Duration::from_secs(seconds)), text);
+        }
+    }
+}
