@@ -18,6 +18,8 @@
 //! | `host`, `systemd`, `unit_files`, `journal`, `process` | `model`; never each other |
 //! | `apply`, `private` | `plan`, `units`, `model` and the edges |
 //! | `cli` | everything; nobody imports `cli` |
+//!
+//! `src/shim` is no module but a crate of its own, which `build.rs` compiles and `unit_files::shim` embeds.
 
 pub mod apply;
 pub mod cli;

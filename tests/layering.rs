@@ -226,7 +226,7 @@ fn source_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("folder") {
         let path = entry.expect("entry").path();
-        if path.is_dir() && !path.join("Cargo.toml").exists() {
+        if path.is_dir() && !path.join("lib.rs").exists() {
             files.extend(source_files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);

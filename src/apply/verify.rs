@@ -11,8 +11,11 @@ use crate::model::ending;
 use crate::systemd::{Seen, Verdict};
 use crate::units::Facts;
 
-/// Lines of an instance that failed.
-const LAST_LINES: u64 = 10;
+/// Lines shown of an instance that failed.
+const SHOWN: usize = 10;
+
+/// Lines read for that: systemd itself writes up to seven for each restart.
+const READ: u64 = 100;
 
 /// An instance that is not up.
 #[derive(Clone, Debug)]
@@ -152,19 +155,21 @@ async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> Vec<String>
         date_format: None,
     };
     let query = Query {
-        lines: Some(LAST_LINES),
+        lines: Some(READ),
         ..Query::new(machine.journal.clone(), vec![of])
     };
     read::sync().await;
     let entries = read::past(&query).await.unwrap_or_default();
-    entries
+    let mut lines: Vec<String> = entries
         .iter()
         .filter(|entry| entry.stream != Stream::Manager)
         .flat_map(|entry| {
             let text = entry.text();
             text.lines().map(str::to_owned).collect::<Vec<_>>()
         })
-        .collect()
+        .collect();
+    lines.drain(..lines.len().saturating_sub(SHOWN));
+    lines
 }
 
 fn seconds(span: Duration) -> String {

@@ -96,9 +96,18 @@ pub async fn rows<'a>(
     let facts = manager.facts(&states).await?;
     let groups: Vec<&str> = facts
         .iter()
-        .map(|fact| fact.control_group.as_deref().unwrap_or_default())
+        .filter_map(|fact| fact.control_group.as_deref())
         .collect();
-    let usage = process::read(&Hierarchy::of_this_machine(), Path::new("/proc"), &groups);
+    let mut read =
+        process::read(&Hierarchy::of_this_machine(), Path::new("/proc"), &groups).into_iter();
+    let usage: Vec<Option<process::Usage>> = facts
+        .iter()
+        .map(|fact| {
+            fact.control_group
+                .as_ref()
+                .and_then(|_| read.next().flatten())
+        })
+        .collect();
     let mut rows = Vec::with_capacity(chosen.len());
     for (((chosen, state), fact), usage) in chosen.into_iter().zip(states).zip(&facts).zip(usage) {
         let (id, app, instance) = chosen;

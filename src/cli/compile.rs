@@ -16,6 +16,8 @@ pub struct For<'a> {
     pub user_manager: bool,
     /// systemd's version there.
     pub systemd: u32,
+    /// Whether `user` of an app can be obeyed: by the system's manager, and by one that root runs.
+    pub can_switch_user: bool,
     /// A unit that every unit ends with.
     pub bind_to: Option<String>,
 }
@@ -29,7 +31,7 @@ pub struct Compiled {
 
 /// Errors are shown here, all problems of the file at once; with `json` as an object on stdout.
 pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result<Compiled> {
-    let (model, notes) = model(args, machine.user_manager, json)?;
+    let (model, notes) = model(args, !machine.can_switch_user, json)?;
     let templates = Templates::new(&scan::templates(machine.places)?)
         .map_err(|error| site_template(machine.places, error))?;
     let site = Site {
@@ -65,13 +67,13 @@ fn site_template(places: &Places, error: String) -> Stop {
 /// The checked model. Errors are shown here.
 pub fn model(
     args: &FileArgs,
-    user_manager: bool,
+    one_user: bool,
     json: bool,
 ) -> anyhow::Result<(Model, Vec<config::Note>)> {
     let options = Options {
         profile: args.env.clone(),
         only: args.only.clone(),
-        user_manager,
+        user_manager: one_user,
         home: None,
     };
     let loaded = ecosystem::load(&args.file, options)?;

@@ -38,6 +38,7 @@ pub async fn compile(
         places: &machine.places,
         user_manager: user,
         systemd: machine::version(&machine.manager).await?,
+        can_switch_user: !user,
         bind_to: None,
     };
     compile::compile(file, &target, json)

@@ -17,6 +17,7 @@ pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
         places: &places,
         user_manager: user,
         systemd: args.systemd,
+        can_switch_user: !user,
         bind_to: None,
     };
     let compiled = compile::compile(&args.file, &target, false)?;

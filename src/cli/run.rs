@@ -149,6 +149,7 @@ async fn compile(
         places: &machine.places,
         user_manager,
         systemd: machine::version(&machine.manager).await?,
+        can_switch_user: rustix::process::geteuid().is_root(),
         bind_to,
     };
     let mut set = compile::compile(file, &target, false)?.set;

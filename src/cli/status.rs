@@ -41,7 +41,7 @@ pub async fn run(args: StatusArgs, user: bool) -> anyhow::Result<ExitCode> {
     };
     let wanted: Vec<App<'_>> = by_app
         .into_values()
-        .map(|rows| App::of(rows, &boots))
+        .map(|rows| App::of(rows, boots))
         .collect();
     if args.json {
         out::line(&Value::from_iter(wanted.iter().map(App::json)).to_string())?;

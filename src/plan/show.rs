@@ -137,7 +137,7 @@ fn unified(change: &FileChange) -> String {
     text
 }
 
-/// Names of the variables that come, go or change, with `+`, `-` or `~`.
+/// Names of the variables that come, go or change, with `+`, `-` or `~`. What speaks to our own listen shim is not the user's.
 pub fn variables(changes: &[FileChange]) -> BTreeMap<String, char> {
     let mut found = BTreeMap::new();
     for change in changes {
@@ -154,6 +154,7 @@ pub fn variables(changes: &[FileChange]) -> BTreeMap<String, char> {
             found.insert(name.clone(), '-');
         }
     }
+    found.retain(|name, _| !name.starts_with("RPMCTL_"));
     found
 }
 
