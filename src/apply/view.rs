@@ -93,21 +93,11 @@ pub async fn rows<'a>(
         .map(|(_, facts, instance)| facts.app.instance(*instance))
         .collect();
     let states = manager.states(&names).await?;
+    let groups = manager.likely_control_groups(&states).await?;
+    // The kernel's files are read while systemd answers.
+    let reading = tokio::task::spawn_blocking(move || usage(&groups));
     let facts = manager.facts(&states).await?;
-    let groups: Vec<&str> = facts
-        .iter()
-        .filter_map(|fact| fact.control_group.as_deref())
-        .collect();
-    let mut read =
-        process::read(&Hierarchy::of_this_machine(), Path::new("/proc"), &groups).into_iter();
-    let usage: Vec<Option<process::Usage>> = facts
-        .iter()
-        .map(|fact| {
-            fact.control_group
-                .as_ref()
-                .and_then(|_| read.next().flatten())
-        })
-        .collect();
+    let usage = reading.await?;
     let mut rows = Vec::with_capacity(chosen.len());
     for (((chosen, state), fact), usage) in chosen.into_iter().zip(states).zip(&facts).zip(usage) {
         let (id, app, instance) = chosen;
@@ -131,4 +121,14 @@ pub async fn rows<'a>(
         });
     }
     Ok(rows)
+}
+
+fn usage(groups: &[Option<String>]) -> Vec<Option<process::Usage>> {
+    let known: Vec<&str> = groups.iter().flatten().map(String::as_str).collect();
+    let mut read =
+        process::read(&Hierarchy::of_this_machine(), Path::new("/proc"), &known).into_iter();
+    groups
+        .iter()
+        .map(|group| group.as_ref().and_then(|_| read.next().flatten()))
+        .collect()
 }

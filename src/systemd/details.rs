@@ -28,9 +28,6 @@ pub struct Ending {
 /// What a list shows of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// Below the root of the hierarchy, e.g. `/system.slice/system-api.slice/api@0.service`; nothing when the unit has no
-    /// processes.
-    pub control_group: Option<String>,
     /// Automatic restarts since the last manual start.
     pub restarts: Option<u32>,
     /// Only for units that are not active.
@@ -104,20 +101,16 @@ fn template(unit: &str) -> Option<&str> {
 }
 
 impl Manager {
-    /// What a list needs of these services, in as few calls as possible: NRestarts of each, the control group of one
-    /// instance a template (its siblings lie beside it; one with a slice of its own is asked for by
-    /// [`control_groups`](Manager::control_groups)), the exit cause of those that are not active.
+    /// What a list needs of these services, in as few calls as possible: NRestarts of each, the exit cause of those that are not active.
     pub async fn facts(&self, units: &[UnitState]) -> anyhow::Result<Vec<Facts>> {
         #[derive(Clone, Copy)]
         enum What {
             Restarts,
-            Group,
             Result,
             Code,
             Status,
         }
         let mut wanted: Vec<(usize, What)> = Vec::new();
-        let mut asked = HashSet::new();
         for (index, unit) in units.iter().enumerate() {
             if unit.load != "loaded" || !unit.name.ends_with(".service") {
                 continue;
@@ -125,12 +118,6 @@ impl Manager {
             wanted.push((index, What::Restarts));
             if unit.active != "active" {
                 wanted.extend([What::Result, What::Code, What::Status].map(|what| (index, what)));
-            }
-            if unit.is_up_or_moving() && unit.sub != "auto-restart" {
-                let first = template(&unit.name).is_none_or(|stem| asked.insert(stem));
-                if first {
-                    wanted.push((index, What::Group));
-                }
             }
         }
         let answers = self
@@ -140,7 +127,6 @@ impl Manager {
                     .map(|(index, what)| {
                         let property = match what {
                             What::Restarts => "NRestarts",
-                            What::Group => "ControlGroup",
                             What::Result => "Result",
                             What::Code => "ExecMainCode",
                             What::Status => "ExecMainStatus",
@@ -151,21 +137,11 @@ impl Manager {
             })
             .await?;
         let mut facts = vec![Facts::default(); units.len()];
-        let mut beside: HashMap<&str, String> = HashMap::new();
         for ((index, what), answer) in wanted.into_iter().zip(&answers) {
             let answer = Some(answer);
             let fact = &mut facts[index];
             match what {
                 What::Restarts => fact.restarts = value(answer),
-                What::Group => {
-                    fact.control_group = value(answer).and_then(filled);
-                    let group = fact.control_group.as_deref();
-                    let parent = group.and_then(|group| group.rsplit_once('/'));
-                    if let (Some(stem), Some((parent, _))) = (template(&units[index].name), parent)
-                    {
-                        beside.insert(stem, parent.to_owned());
-                    }
-                }
                 What::Result => {
                     fact.ending.get_or_insert_default().result = value(answer).unwrap_or_default();
                 }
@@ -177,16 +153,49 @@ impl Manager {
                 }
             }
         }
-        for (unit, fact) in units.iter().zip(&mut facts) {
-            let parent = template(&unit.name).and_then(|stem| beside.get(stem));
-            if fact.control_group.is_none()
+        Ok(facts)
+    }
+
+    /// Where the processes of each unit are, below the root of the hierarchy: `/system.slice/system-api.slice/api@0.service`; nothing for a unit that
+    /// has none. One instance of a template is asked for, its siblings lie beside it; one with a slice of its own is asked for by
+    /// [`control_groups`](Manager::control_groups).
+    pub async fn likely_control_groups(
+        &self,
+        units: &[UnitState],
+    ) -> anyhow::Result<Vec<Option<String>>> {
+        let runs = |unit: &UnitState| {
+            unit.load == "loaded"
+                && unit.name.ends_with(".service")
                 && unit.is_up_or_moving()
-                && let Some(parent) = parent
+                && unit.sub != "auto-restart"
+        };
+        let mut asked: HashSet<&str> = HashSet::new();
+        let first: Vec<usize> = (0..units.len())
+            .filter(|index| runs(&units[*index]))
+            .filter(|index| template(&units[*index].name).is_none_or(|stem| asked.insert(stem)))
+            .collect();
+        let names: Vec<String> = first
+            .iter()
+            .map(|index| units[*index].name.clone())
+            .collect();
+        let mut groups = vec![None; units.len()];
+        let mut beside: HashMap<&str, String> = HashMap::new();
+        for (index, group) in first.into_iter().zip(self.control_groups(&names).await?) {
+            let parent = group.as_deref().and_then(|group| group.rsplit_once('/'));
+            if let (Some(stem), Some((parent, _))) = (template(&units[index].name), parent) {
+                beside.insert(stem, parent.to_owned());
+            }
+            groups[index] = group;
+        }
+        for (unit, group) in units.iter().zip(&mut groups) {
+            if group.is_none()
+                && runs(unit)
+                && let Some(parent) = template(&unit.name).and_then(|stem| beside.get(stem))
             {
-                fact.control_group = Some(format!("{parent}/{}", unit.name));
+                *group = Some(format!("{parent}/{}", unit.name));
             }
         }
-        Ok(facts)
+        Ok(groups)
     }
 
     /// The control group of each unit, asked one by one; nothing for a unit without processes.
