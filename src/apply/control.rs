@@ -186,11 +186,13 @@ async fn stop(
             }
         }
     }
-    units.retain(|unit| {
+    let is_up = |unit: &String| {
         states
             .get(unit)
             .is_some_and(|state| *state != Running::Down)
-    });
+    };
+    // A target that is about to start looks down, and would come up later.
+    units.retain(|unit| is_up(unit) || unit.ends_with(".target"));
     let jobs: Vec<Job> = units
         .iter()
         .map(|unit| Job::new(Verb::Stop, unit.as_str()))
@@ -199,7 +201,9 @@ async fn stop(
     for result in machine.manager.run_jobs(&jobs, PATIENCE, |_| {}).await? {
         let problem = result.problem();
         if problem.is_none() {
-            progress(format!("stopped   {}", result.unit));
+            if is_up(&result.unit) {
+                progress(format!("stopped   {}", result.unit));
+            }
         } else if let Some(why) = problem {
             failures.push(Failure {
                 app: result.unit.clone(),

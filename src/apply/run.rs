@@ -20,12 +20,12 @@ use crate::units::{Facts, UnitSet};
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// stop → files → daemon-reload → reset → start → restart → wait. Call it with the lock held, on a plan made under the same lock.
-/// `about` is what the generation is called; `progress` gets a line a step. Returns what is not up in the end.
+/// `about` is what the generation is called, None keeps none; `progress` gets a line a step. Returns what is not up in the end.
 /// Errors: nothing has changed when a file cannot be written; systemd's refusals name the unit.
 pub async fn run(
     machine: &Machine,
     plan: &Plan,
-    about: &str,
+    about: Option<&str>,
     mut progress: impl FnMut(String),
 ) -> anyhow::Result<Vec<Failure>> {
     let places = &machine.places;
@@ -48,7 +48,9 @@ pub async fn run(
         for app in plan.apps.iter().filter(|app| app.touches_files()) {
             progress(format!("wrote     {}", described(app)));
         }
-        keep_generation(places, about)?;
+        if let Some(about) = about {
+            keep_generation(places, about)?;
+        }
     }
     if plan.reload {
         machine

@@ -125,7 +125,7 @@ pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow
 }
 
 async fn act(machine: &Machine, plan: &Plan, how: &How<'_>) -> anyhow::Result<Vec<Failure>> {
-    run::run(machine, plan, how.about, |step| {
+    run::run(machine, plan, Some(how.about), |step| {
         if !how.json {
             out::say(&format!("  {step}"));
         }

@@ -90,15 +90,11 @@ async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Re
     let result = async {
         let set = compile(file, &machine, user, bind_to).await?;
         // Known before they are written: a run that is killed leaves none of them.
+        tether.remove_at_end(&folder).await?;
         for app in &set.apps {
             for unit in &app.units {
                 tether
                     .remove_at_end(&machine.places.units.join(&unit.name))
-                    .await?;
-            }
-            for env in &app.env {
-                tether
-                    .remove_at_end(&machine.places.env.join(&env.name))
                     .await?;
             }
         }
@@ -108,7 +104,6 @@ async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Re
     }
     .await;
     tether.release().await?;
-    let _ = std::fs::remove_dir_all(folder);
     result
 }
 
@@ -193,7 +188,7 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
     let observed = observe::observe(&machine.places, Some(&machine.manager), set).await?;
     let plan = plan::make(set, &observed, &Which::Wanted)?;
     shim::install(&machine.places.shim())?;
-    let failures = run::run(machine, &plan, "run", |step| out::say(&format!("  {step}"))).await?;
+    let failures = run::run(machine, &plan, None, |step| out::say(&format!("  {step}"))).await?;
     apply::show_failures(&failures);
     for app in &set.apps {
         for address in &app.facts.listen {
@@ -228,10 +223,7 @@ async fn stop(machine: &Machine, set: &UnitSet) -> anyhow::Result<()> {
         .map(|app| app.facts.app.to_string())
         .collect();
     let plan = removal(&apps, &observed);
-    let failures = run::run(machine, &plan, "end of run", |step| {
-        out::say(&format!("  {step}"))
-    })
-    .await?;
+    let failures = run::run(machine, &plan, None, |step| out::say(&format!("  {step}"))).await?;
     match failures.first() {
         None => Ok(()),
         Some(failure) => Err(Stop::new(format!("{}: {}", failure.unit, failure.why)).into()),

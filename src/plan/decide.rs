@@ -209,13 +209,13 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
 fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
     let name = &app.facts.app;
     let mut plan = AppPlan::new(app.facts.clone(), Change::Remove);
-    let mut units = vec![name.target()];
-    units.extend(
-        observed
-            .instances(name.stem())
-            .keys()
-            .map(|n| name.instance(*n)),
-    );
+    // Whatever its state: a target that is about to start looks down, and would come up when its units are gone.
+    plan.stop.push(name.target());
+    let mut units: Vec<String> = observed
+        .instances(name.stem())
+        .keys()
+        .map(|n| name.instance(*n))
+        .collect();
     units.extend([name.holder(), name.socket()]);
     for unit in units {
         match observed.state(&unit) {

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Remembers the files named on its input, removes them at its end.
 const HOLD: &str = r#"set --
 while IFS= read -r file; do set -- "$@" "$file"; done
-[ $# -eq 0 ] || exec rm -f -- "$@""#;
+[ $# -eq 0 ] || exec rm -rf -- "$@""#;
 
 /// The scope; dropping it, or the death of this process, ends it and stops what is bound to it.
 pub struct Tether {
@@ -59,7 +59,7 @@ impl Tether {
         &self.unit
     }
 
-    /// Has a file (a unit, an environment file) removed when this process is gone, however it ended.
+    /// Has a file or a folder of ours removed when this process is gone, however it ended.
     /// No line feed in the path; a file that is gone by then is no error.
     pub async fn remove_at_end(&mut self, file: &Path) -> Result<()> {
         let bytes = file.as_os_str().as_bytes();
