@@ -131,10 +131,12 @@ impl Manager {
         let mut alarm = vec![Some(Instant::now()); units.len()];
         loop {
             let now = Instant::now();
-            for index in 0..units.len() {
-                if settled[index].is_some() || alarm[index].is_none_or(|at| at > now) {
-                    continue;
-                }
+            let due = |index: &usize| {
+                settled[*index].is_none() && alarm[*index].is_some_and(|at| at <= now)
+            };
+            let due: Vec<usize> = (0..units.len()).filter(due).collect();
+            watch.confirm(&due, |seen| until(seen, now)).await?;
+            for index in due {
                 let seen = &watch.seen[index];
                 match until(seen, now) {
                     Verdict::Undecided => alarm[index] = None,
@@ -330,6 +332,34 @@ impl Watch {
         if self.changed.back() != Some(&index) {
             self.changed.push_back(index);
         }
+    }
+
+    /// Looks again at those of the units of which a signal alone says that they are down: when a start job fails, systemd tells of `failed` in the midst
+    /// of an automatic restart (what is pending is sent before JobRemoved).
+    async fn confirm(
+        &mut self,
+        units: &[usize],
+        until: impl Fn(&Seen) -> Verdict,
+    ) -> anyhow::Result<()> {
+        let down: Vec<usize> = units
+            .iter()
+            .copied()
+            .filter(|index| until(&self.seen[*index]) == Verdict::Down)
+            .collect();
+        if down.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = down
+            .iter()
+            .map(|index| self.units[*index].clone())
+            .collect();
+        let states = self.manager.states(&names).await?;
+        for (index, state) in down.into_iter().zip(states) {
+            if self.seen[index].state != state {
+                self.update(index, state);
+            }
+        }
+        Ok(())
     }
 
     /// Signals may have been missed (reload, reexec, bus restarted): looks at all units.
