@@ -67,8 +67,11 @@ fn matches<'a>(
 ) -> Result<Vec<Match<'a>>, Unknown> {
     let fail = |why: Option<String>| Unknown {
         target: target.to_owned(),
+        close: match why {
+            Some(_) => None,
+            None => closest(apps, target),
+        },
         why,
-        close: closest(apps, target),
     };
     let whole = |name: &'a String| (name.as_str(), None);
     if target == "all" {
@@ -103,6 +106,7 @@ fn matches<'a>(
         let count = units.facts.instances;
         return match number.parse::<u32>() {
             Ok(number) if number < count => Ok(vec![(app, Some(number))]),
+            _ if count == 1 => Err(fail(Some(format!("{name} has one instance, {name}@0")))),
             _ => Err(fail(Some(format!(
                 "{name} has instances 0 to {}",
                 count.saturating_sub(1)

@@ -1,6 +1,6 @@
 //! The decisions: wanted units and what is there, into a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::action::{AppPlan, Change, FileChange, Plan};
@@ -33,7 +33,7 @@ pub fn decide(
     observed: &Observed,
     scope: &Scope<'_>,
 ) -> Result<Plan, Vec<Refusal>> {
-    let refusals: Vec<Refusal> = wanted
+    let names: BTreeSet<String> = wanted
         .apps
         .iter()
         .flat_map(|app| {
@@ -43,6 +43,9 @@ pub fn decide(
                 .map(|unit| unit.name.clone())
                 .chain(app.wanted())
         })
+        .collect();
+    let refusals: Vec<Refusal> = names
+        .into_iter()
         .filter_map(|unit| {
             let file = observed.foreign.get(&unit)?.clone();
             Some(Refusal { unit, file })
