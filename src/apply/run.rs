@@ -19,7 +19,7 @@ use crate::units::{Facts, UnitSet};
 /// Longest wait for a unit to stop or a target to start beyond what its app allows itself.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// stop → files → daemon-reload → reset → start → restart → wait. Call it with the lock held, on a plan made under the same lock.
+/// stage files → stop → files → daemon-reload → reset → start → restart → wait. Call it with the lock held, on a plan made under the same lock.
 /// `about` is what the generation is called, None keeps none; `progress` gets a line a step. Returns what is not up in the end.
 /// Errors: nothing has changed when a file cannot be written; systemd's refusals name the unit.
 pub async fn run(
@@ -32,7 +32,11 @@ pub async fn run(
     let stops: Vec<Job> = all(plan, |app| &app.stop)
         .map(|unit| Job::new(Verb::Stop, unit.as_str()))
         .collect();
-    let changes = file_changes(places, plan);
+    // Whatever cannot be written is found out before the first unit stops.
+    let staged = file_changes(places, plan).stage()?;
+    if plan.touches_files() && about.is_some() {
+        generations::prepare(places)?;
+    }
     pending::write(places, plan.restarts()).context("cannot write the list of unfinished work")?;
     let results = machine
         .manager
@@ -44,7 +48,7 @@ pub async fn run(
         .await?;
     refuse_unless_stopped(&results)?;
     if plan.touches_files() {
-        changes.commit()?;
+        staged.commit()?;
         for app in plan.apps.iter().filter(|app| app.touches_files()) {
             progress(format!("wrote     {}", described(app)));
         }

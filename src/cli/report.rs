@@ -117,8 +117,15 @@ fn without_os_code(text: &str) -> String {
         }
         None => text.to_owned(),
     };
-    text.replace("Permission denied", "permission denied")
-        .replace("No such file or directory", "no such file or directory")
+    [
+        ("Permission denied", "permission denied"),
+        ("No such file or directory", "no such file or directory"),
+        ("Read-only file system", "read-only file system"),
+        ("No space left on device", "no space left on device"),
+        ("Disk quota exceeded", "disk quota exceeded"),
+    ]
+    .iter()
+    .fold(text, |text, (os, ours)| text.replace(os, ours))
 }
 
 #[cfg(test)]

@@ -80,18 +80,31 @@ fn texts(folder: &Path) -> io::Result<BTreeMap<String, String>> {
     Ok(found)
 }
 
-/// Keeps the set as the newest generation, unless the newest is the same; drops the oldest ones. Returns its number.
-/// With the lock held: a half-written one of a killed apply has no number and is removed here.
-pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64> {
+/// Makes the folder, and finds out whether a generation can be kept. Errors name the folder.
+pub fn prepare(places: &Places) -> io::Result<()> {
     let folder = folder(places);
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
     let above = folder.parent().unwrap_or(Path::new("/"));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o755)
-        .create(above)?;
+        .create(above)
+        .map_err(named)?;
     if !folder.is_dir() {
-        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(named)?;
     }
+    super::write::writable(&folder)
+}
+
+/// Keeps the set as the newest generation, unless the newest is the same; drops the oldest ones. Returns its number.
+/// With the lock held: a half-written one of a killed apply has no number and is removed here.
+pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64> {
+    prepare(places)?;
+    let folder = folder(places);
     let known = list(places)?;
     if let Some(newest) = known.last()
         && read(places, newest.number)? == *snapshot

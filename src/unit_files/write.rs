@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 /// Prefix of files that are not in their place yet; neither systemd nor we read them.
 const STAGED: &str = ".rpmctl-";
 
-/// Changes to files and links, carried out by [`Changes::commit`].
+/// Changes to files and links, carried out by [`Changes::commit`], or in two steps by [`Changes::stage`] and [`Staged::commit`].
 #[derive(Default)]
 pub struct Changes {
     writes: Vec<NewFile>,
@@ -45,22 +45,33 @@ impl Changes {
 
     /// Errors name the file; then nothing has changed.
     pub fn commit(self) -> io::Result<()> {
-        let mut staged = Vec::new();
+        self.stage()?.commit()
+    }
+
+    /// Writes everything beside its place, and finds out whether links and removals are possible: what is left to do hardly fails. Nothing has changed
+    /// yet. Errors name the file.
+    pub fn stage(self) -> io::Result<Staged> {
+        let mut files = Vec::new();
         for write in &self.writes {
-            staged.push(stage(write).map_err(|error| named(&write.path, error))?);
+            files.push(stage(write).map_err(|error| named(&write.path, error))?);
         }
-        // One call for all: a machine that loses power must not find a renamed file without its text.
-        if let Some((file, _)) = staged.first() {
-            rustix::fs::syncfs(file.as_file())?;
-        }
-        let mut undo = Vec::new();
-        let result = self.rename(staged, &mut undo);
-        if result.is_err() {
-            for step in undo.into_iter().rev() {
-                step.take_back();
+        for path in self
+            .removes
+            .iter()
+            .chain(self.links.iter().map(|(path, _)| path))
+        {
+            if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
+                writable(folder)?;
             }
         }
-        result
+        // One call for all: a machine that loses power must not find a renamed file without its text.
+        if let Some((file, _)) = files.first() {
+            rustix::fs::syncfs(file.as_file())?;
+        }
+        Ok(Staged {
+            files,
+            changes: self,
+        })
     }
 
     fn rename(
@@ -106,6 +117,32 @@ impl Changes {
         }
         Ok(())
     }
+}
+
+/// Changes of which nothing is to be seen yet; dropped, they leave nothing.
+pub struct Staged {
+    files: Vec<(NamedTempFile, PathBuf)>,
+    changes: Changes,
+}
+
+impl Staged {
+    /// Errors name the file; then nothing has changed.
+    pub fn commit(self) -> io::Result<()> {
+        let mut undo = Vec::new();
+        let result = self.changes.rename(self.files, &mut undo);
+        if result.is_err() {
+            for step in undo.into_iter().rev() {
+                step.take_back();
+            }
+        }
+        result
+    }
+}
+
+/// Errors name the folder: read-only, full, not ours.
+pub fn writable(folder: &Path) -> io::Result<()> {
+    let probe = tempfile::Builder::new().prefix(STAGED).tempfile_in(folder);
+    probe.map(drop).map_err(|error| named(folder, error))
 }
 
 enum Undo {
@@ -195,7 +232,10 @@ fn mode_of(path: &Path) -> u32 {
 }
 
 fn named(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    // Without the name of the temporary file, which says nothing to anyone.
+    let inner = error.get_ref().and_then(|inner| inner.source());
+    let words = inner.map_or_else(|| error.to_string(), ToString::to_string);
+    io::Error::new(error.kind(), format!("{}: {words}", path.display()))
 }
 
 #[cfg(test)]
