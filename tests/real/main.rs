@@ -3,5 +3,11 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 
+mod apply;
+mod apps;
 mod bed_itself;
 mod bus;
+mod changes;
+mod control;
+mod limits;
+mod safety;

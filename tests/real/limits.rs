@@ -1,0 +1,296 @@
+//! Instances that end: they come back, or give up at their limit and leave the others working.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::apps::{
+    self, PATIENCE, all_answer, apply, cluster, fails, list, ok, property, rpmctl, runs, shell,
+    state, statuses, stays,
+};
+use crate::bed::Bed;
+
+/// Lines of a file; none when it is not there.
+fn lines(bed: &Bed, path: &str) -> usize {
+    bed.sh(&format!("cat {path}")).stdout.lines().count()
+}
+
+/// What systemd itself would call a start limit that was hit.
+fn hit_a_start_limit(bed: &Bed) -> bool {
+    bed.ok(&["journalctl", "--sync"]);
+    bed.ok(&["journalctl", "--no-pager", "-o", "cat", "_PID=1"])
+        .contains("repeated too quickly")
+}
+
+#[test]
+fn a_killed_instance_is_back_by_itself() {
+    let bed = &apps::bed();
+    apply(bed, &cluster("web", "node", 4101, 4, "hello"));
+    let before = runs(bed, "web", 4);
+    bed.ok(&["kill", "-9", &before[2].pid.to_string()]);
+    bed.wait_until("web@2 is back", PATIENCE, || {
+        statuses(bed, &["web@2"]) == ["online"] && runs(bed, "web", 4)[2].pid != before[2].pid
+    });
+    let after = runs(bed, "web", 4);
+    assert_eq!(
+        [&after[0], &after[1], &after[3]],
+        [&before[0], &before[1], &before[3]]
+    );
+    let restarts: Vec<u64> = list(bed, &["web"])
+        .iter()
+        .map(|row| row["restarts"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(restarts, [0, 0, 1, 0]);
+    all_answer(bed, "web", 4101, 4, "hello");
+}
+
+#[test]
+fn an_app_that_exits_at_once_gives_up_and_is_told_in_words() {
+    let bed = &apps::bed();
+    bed.write(
+        "/srv/bad.sh",
+        0o755,
+        "#!/bin/sh\necho run >>/srv/starts\necho 'the configuration is missing' >&2\nexit 7\n",
+    );
+    let text = "[[apps]]\nname = \"bad\"\nscript = \"./bad.sh\"\nmax_restarts = 5\n\n".to_owned()
+        + &cluster("web", "node", 4101, 2, "hello");
+    apps::write(bed, &text);
+    let first = fails(bed, &["apply"], 1);
+    assert_eq!(
+        first.stdout,
+        "+ bad (create)\n    + bad@.service\n    + bad.target\n    + starts at boot (multi-user.target.wants)\n    start bad.target\n\
+         + web (create)\n    + web@.service\n    + web.socket\n    + web-socket.service\n    + web.target\n    + env GREETING\n    \
+         + env LD_PRELOAD\n    + env PORT\n    + starts at boot (multi-user.target.wants)\n    start web.target\n2 to create\n"
+    );
+    let error = &first.stderr[first.stderr.find("error: ").expect("an error")..];
+    assert_eq!(
+        error,
+        "error: bad@0.service: gave up after 5 starts in a row shorter than min_uptime (max_restarts)\n".to_owned()
+            + &"    the configuration is missing\n".repeat(5)
+            + "    gave up: 5 starts in a row ended before min_uptime (max_restarts)\n  see more with: rpmctl logs bad\n"
+    );
+    assert_eq!(lines(bed, "/srv/starts"), 5);
+    all_answer(bed, "web", 4101, 2, "hello");
+    let row = &list(bed, &["bad"])[0];
+    assert_eq!(
+        [&row["status"], &row["why"], &row["active"]],
+        [
+            "errored",
+            "gave up after 5 starts in a row shorter than min_uptime (max_restarts)",
+            "failed"
+        ]
+    );
+    let table = ok(bed, &["list", "bad"]);
+    assert!(
+        table.contains("errored") && table.contains("gave up after 5 starts in a row"),
+        "{table}"
+    );
+    assert_eq!(fails(bed, &["status"], 3).stderr, "");
+    assert_eq!(
+        property(bed, "Result", &["bad@0.service".into()]),
+        ["exit-code"]
+    );
+
+    // Again, by hand: the limit starts anew.
+    let again = fails(bed, &["start", "bad"], 1);
+    assert!(
+        again
+            .stderr
+            .contains("error: bad@0.service: gave up after 5 starts in a row"),
+        "{again}"
+    );
+    assert_eq!(lines(bed, "/srv/starts"), 10);
+    let web = runs(bed, "web", 2);
+    fails(bed, &["apply"], 1);
+    assert_eq!(lines(bed, "/srv/starts"), 15);
+    assert_eq!(runs(bed, "web", 2), web);
+
+    // Mended.
+    bed.write("/srv/bad.sh", 0o755, "#!/bin/sh\nexec sleep 1000\n");
+    assert_eq!(
+        rpmctl(bed, &["start", "bad"]).stderr,
+        "  started   bad@0.service\n"
+    );
+    assert_eq!(statuses(bed, &["bad"]), ["online"]);
+    assert_eq!(
+        ok(bed, &["apply"]),
+        "nothing to do: 2 apps, 3 instances, all as the file says\n"
+    );
+    assert!(!hit_a_start_limit(bed));
+}
+
+#[test]
+fn an_instance_that_gave_up_leaves_its_siblings_working() {
+    let bed = &apps::bed();
+    apply(bed, &cluster("web", "node", 4101, 4, "hello"));
+    let before = runs(bed, "web", 4);
+    bed.write("/srv/crash-4101-2", 0o644, "");
+    // A run of more than min_uptime: killed sooner it would count itself.
+    bed.wait_until("web@2 has run for a second", PATIENCE, || {
+        list(bed, &["web@2"])[0]["uptime_ms"].as_u64() > Some(1000)
+    });
+    bed.ok(&["kill", "-9", &before[2].pid.to_string()]);
+    bed.wait_until("web@2 gives up", PATIENCE, || {
+        state(bed, "web@2.service") == "failed"
+    });
+    // The killed run was long enough; the sixteen after it were not, and the seventeenth start is the verdict.
+    assert_eq!(
+        bed.journal("web@2.service")
+            .matches("instance 2 crashes")
+            .count(),
+        16
+    );
+    let siblings = |n: usize| runs(bed, "web", 4)[n].clone();
+    assert_eq!(
+        [siblings(0), siblings(1), siblings(3)],
+        [0, 1, 3].map(|n| before[n].clone())
+    );
+    assert_eq!(
+        [state(bed, "web.socket"), state(bed, "web-socket.service")],
+        ["active"; 2]
+    );
+    assert_eq!(
+        statuses(bed, &["web"]),
+        ["online", "online", "errored", "online"]
+    );
+    for _ in 0..50 {
+        assert_eq!(
+            bed.http_get("127.0.0.1:4101", "/")
+                .expect("an answer")
+                .status,
+            200
+        );
+    }
+    assert_eq!(state(bed, "web@2.service"), "failed");
+
+    for number in [0, 1, 3] {
+        let old = siblings(number);
+        ok(bed, &["restart", &format!("web@{number}")]);
+        assert_ne!(siblings(number), old);
+    }
+    assert_eq!(
+        statuses(bed, &["web"]),
+        ["online", "online", "errored", "online"]
+    );
+    assert_eq!(
+        fails(bed, &["restart", "web@2"], 1).stderr.lines().next(),
+        Some("  failed    web@2.service")
+    );
+    bed.sh_ok("rm /srv/crash-4101-2");
+    ok(bed, &["restart", "web@2"]);
+    all_answer(bed, "web", 4101, 4, "hello");
+    assert!(!hit_a_start_limit(bed));
+}
+
+#[test]
+fn twenty_quick_restarts_are_no_crash_loop() {
+    let bed = &apps::bed();
+    apply(bed, &cluster("web", "node", 4101, 4, "hello"));
+    let before = runs(bed, "web", 4);
+    let rpmctl: &[&str] = &["rpmctl", "restart", "web@1"];
+    for command in [rpmctl, &["systemctl", "restart", "web@1.service"]] {
+        let begun = Instant::now();
+        let mut seen = vec![runs(bed, "web", 4)[1].clone()];
+        for _ in 0..20 {
+            bed.ok(command);
+            seen.push(runs(bed, "web", 4)[1].clone());
+        }
+        let took = begun.elapsed();
+        println!("20 × {}: {took:?}", command.join(" "));
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 21);
+    }
+    let after = runs(bed, "web", 4);
+    assert_eq!(
+        [&after[0], &after[2], &after[3]],
+        [&before[0], &before[2], &before[3]]
+    );
+    assert_eq!(state(bed, "web.socket"), "active");
+    all_answer(bed, "web", 4101, 4, "hello");
+    assert!(!hit_a_start_limit(bed));
+}
+
+#[test]
+fn traffic_starts_nothing_that_gave_up_or_was_stopped() {
+    let bed = &apps::bed();
+    let text = cluster("web", "node", 4101, 2, "hello")
+        .replace("min_uptime", "max_restarts = 3\nmin_uptime");
+    apply(bed, &text);
+    let units = apps::units("web", 2);
+    bed.sh_ok("touch /srv/crash-4101-0 /srv/crash-4101-1");
+    for run in runs(bed, "web", 2) {
+        bed.ok(&["kill", "-9", &run.pid.to_string()]);
+    }
+    bed.wait_until("both give up", PATIENCE, || {
+        statuses(bed, &["web"]) == ["errored", "errored"]
+    });
+    bed.sh_ok("rm /srv/crash-4101-0 /srv/crash-4101-1");
+    let connect = || {
+        bed.in_network(|| {
+            TcpStream::connect_timeout(&"127.0.0.1:4101".parse().expect("an address"), PATIENCE)
+        })
+    };
+    let still = |active: &str, invocations: &[String]| {
+        stays(Duration::from_secs(1), || {
+            property(bed, "ActiveState", &units) == [active; 2]
+                && property(bed, "InvocationID", &units) == invocations
+        })
+    };
+    let invocations = property(bed, "InvocationID", &units);
+    let waiting: Vec<TcpStream> = (0..5)
+        .map(|_| connect().expect("the socket listens"))
+        .collect();
+    assert!(still("failed", &invocations));
+    drop(waiting);
+
+    // Started by hand they serve again; stopped one by one they stay down, and the socket listens.
+    ok(bed, &["start", "web"]);
+    all_answer(bed, "web", 4101, 2, "hello");
+    ok(bed, &["stop", "web@0", "web@1"]);
+    let invocations = property(bed, "InvocationID", &units);
+    let waiting: Vec<TcpStream> = (0..5)
+        .map(|_| connect().expect("the socket listens"))
+        .collect();
+    assert!(still("inactive", &invocations));
+    drop(waiting);
+    ok(bed, &["start", "web@0"]);
+    assert_eq!(
+        bed.http_get("127.0.0.1:4101", "/")
+            .expect("an answer")
+            .status,
+        200
+    );
+    assert_eq!(state(bed, "web@1.service"), "inactive");
+
+    // The whole app stopped: nobody listens.
+    ok(bed, &["stop", "web"]);
+    assert_eq!(
+        connect().expect_err("stopped").kind(),
+        std::io::ErrorKind::ConnectionRefused
+    );
+    assert_eq!(
+        ["web.socket", "web-socket.service", "web.target"].map(|unit| state(bed, unit)),
+        ["inactive"; 3]
+    );
+}
+
+#[test]
+fn slow_failures_are_not_counted() {
+    let bed = &apps::bed();
+    // Each run is longer than min_uptime: never given up, however often.
+    apply(
+        bed,
+        &shell(
+            "slow",
+            "echo run >>/srv/starts; sleep 0.6",
+            "max_restarts = 2",
+        )
+        .replace("min_uptime = 200", "min_uptime = 100"),
+    );
+    bed.wait_until("the sixth start", PATIENCE, || {
+        lines(bed, "/srv/starts") >= 6
+    });
+    assert_ne!(state(bed, "slow@0.service"), "failed");
+    ok(bed, &["delete", "slow"]);
+}
