@@ -56,6 +56,8 @@ pub enum Command {
     Run(super::run::RunArgs),
     /// Print the JSON schema of ecosystem.toml, for editors
     Schema(super::schema::SchemaArgs),
+    /// Print completions of commands and flags for bash, zsh, fish and others
+    Completions(super::completions::CompletionsArgs),
     /// The same as `list --json`, under PM2's name
     #[command(hide = true)]
     Jlist,

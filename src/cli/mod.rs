@@ -4,6 +4,7 @@ mod apply;
 pub mod args;
 mod check;
 mod compile;
+mod completions;
 mod control;
 mod ecosystem;
 mod init;
@@ -67,6 +68,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Render(args) => render::run(args, user),
         Command::Run(args) => run::run(args, user).await,
         Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
         Command::PrivateInit { .. } => unreachable!("handled before the runtime starts"),
     }
 }

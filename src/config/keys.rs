@@ -152,7 +152,7 @@ pub const KEYS: &[Key] = &[
     key("listen_fds", &[], Bool, "The app takes its listeners from systemd itself, sd_listen_fds(3).", "false", Now),
     key("port", &[], Port, "Sets PORT in the environment.", "none", Now),
     key("instance_var", &[], EnvName, "Variable that holds the instance's number.", "NODE_APP_INSTANCE", Now),
-    key("increment_var", &[], EnvName, "Variable whose value grows by one from instance to instance.", "none", Later("every instance gets the value as it stands")),
+    key("increment_var", &[], EnvName, "Variable whose value grows by one from instance to instance.", "none", Now),
     // Environment.
     key("env", &[], Env, "Environment; nothing is inherited. `env_<profile>` tables overlay it with --env <profile>.", "empty", Now),
     key("filter_env", &[], Any, "", "", Meaningless("nothing of the calling shell's environment is inherited")),
@@ -168,7 +168,7 @@ pub const KEYS: &[Key] = &[
     key("cron_restart", &["cron"], Cron, "Restart at these times.", "off", Later("nothing restarts by the clock")),
     key("depends_on", &[], Texts, "Apps of this file, or units, that must be up first.", "none", Now),
     // Start and stop.
-    key("wait_ready", &[], Bool, "The app says when it is ready: sd_notify(3), or process.send('ready').", "false", Now),
+    key("wait_ready", &[], Bool, "The app says itself when it is ready: READY=1 to $NOTIFY_SOCKET, sd_notify(3).", "false", Now),
     key("listen_timeout", &[], Duration, "Longest wait until ready; longer is a failure.", "30s", Now),
     key("kill_timeout", &[], Duration, "From the stop signal to SIGKILL.", "10s", Now),
     key("stop_signal", &["kill_signal"], Signal, "Signal that asks the app to stop.", "SIGINT", Now),

@@ -3,6 +3,7 @@
 //! [`read`] takes the text apart, [`questions`] says what must be looked up on the machine, [`check`] decides. All three are pure: the machine's
 //! answers, the home folder and the profile come in as values. What keys there are stands in [`keys`] alone; their defaults in [`defaults`].
 
+pub mod becomes;
 mod check;
 mod cluster;
 mod command;

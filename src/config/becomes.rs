@@ -1,0 +1,57 @@
+//! What each key becomes in the compiled units, in words for the manual and the README.
+
+/// One line, by the key's name; `None` for a key that is not acted on.
+pub fn becomes(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "name" => "the units NAME@.service, NAME.target, NAME.socket",
+        "script" | "args" | "interpreter" | "node_args" => "ExecStart=",
+        "cwd" => "WorkingDirectory=",
+        "name_prefix" | "append_env_to_name" => "part of the units' names",
+        "namespace" | "log_date_format" | "time" => "kept in [X-Rpmctl] of NAME.target",
+        "user" => "User=",
+        "group" => "Group=",
+        "instances" => "Wants= of NAME.target: NAME@0.service and so on",
+        "exec_mode" => "cluster: Sockets=NAME.socket, and the listen shim in LD_PRELOAD",
+        "listen" => "ListenStream= of NAME.socket",
+        "listen_fds" => "Sockets=NAME.socket, without the shim",
+        "port" | "env" => "EnvironmentFile= of mode 0600",
+        "instance_var" => "Environment=NODE_APP_INSTANCE=%i",
+        "increment_var" => "one EnvironmentFile= an instance",
+        "autostart" => "WantedBy= of NAME.target, enabled",
+        "autorestart" => "Restart=always, or no",
+        "stop_exit_codes" => "RestartPreventExitStatus= and SuccessExitStatus=",
+        "min_uptime" | "max_restarts" => "a count in ExecStart=, then RestartPreventExitStatus=199",
+        "restart_delay" => "RestartSec=",
+        "exp_backoff_restart_delay" => {
+            "RestartSteps= and RestartMaxDelaySec=15s, from systemd 254 on"
+        }
+        "max_memory_restart" => "MemoryMax= of one and a half times as much",
+        "depends_on" => "Wants= and After=",
+        "wait_ready" => "Type=notify",
+        "listen_timeout" => "TimeoutStartSec= where the unit has Type=notify",
+        "kill_timeout" => "TimeoutStopSec=",
+        "stop_signal" => "KillSignal=",
+        "treekill" => "KillMode=control-group, or mixed",
+        "disable_logs" => "StandardOutput=null and StandardError=null",
+        "systemd" => "the directives as they stand",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::{KEYS, Status};
+    use super::becomes;
+
+    #[test]
+    fn every_key_that_is_acted_on_has_one() {
+        for key in KEYS {
+            let known = becomes(key.name).is_some();
+            match key.status {
+                Status::Now => assert!(known, "{}", key.name),
+                Status::Later(_) => {}
+                Status::Meaningless(_) => assert!(!known, "{}", key.name),
+            }
+        }
+    }
+}

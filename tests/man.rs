@@ -1,0 +1,71 @@
+//! The manual pages are what --help and the table of keys say: `UPDATE_EXPECTED=1 cargo test --test man` writes
+//! them, a plain run compares. groff must read them without a complaint.
+
+#[path = "man/command_page.rs"]
+mod command_page;
+#[path = "man/file_page.rs"]
+mod file_page;
+#[path = "man/roff.rs"]
+mod roff;
+
+use std::fs;
+use std::path::PathBuf;
+
+fn page(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("man")
+        .join(name);
+    assert!(
+        text.is_ascii(),
+        "{name} has a letter that not every roff takes"
+    );
+    if std::env::var_os("UPDATE_EXPECTED").is_some_and(|value| value == "1") {
+        fs::create_dir_all(path.parent().expect("man/")).expect("man/ can be made");
+        fs::write(&path, text).expect("man/ can be written");
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == text,
+        "man/{name} is not what the code says: UPDATE_EXPECTED=1 cargo test --test man\n{}",
+        similar::TextDiff::from_lines(written.as_str(), text).unified_diff()
+    );
+}
+
+#[test]
+fn rpmctl_1() {
+    page("rpmctl.1", &command_page::text());
+}
+
+#[test]
+fn ecosystem_toml_5() {
+    page("ecosystem.toml.5", &file_page::text());
+}
+
+#[test]
+fn roff_keeps_what_is_written() {
+    let mut page = roff::Page::new("x", 1, "x");
+    page.text(".a line with a dot, a \\ and --two\n'quoted'");
+    assert!(
+        page.end()
+            .ends_with("\\&.a line with a dot, a \\e and \\-\\-two\n\\&'quoted'\n"),
+    );
+}
+
+#[test]
+fn groff_has_no_complaint() {
+    for (name, text) in [
+        ("rpmctl.1", command_page::text()),
+        ("ecosystem.toml.5", file_page::text()),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(name);
+        fs::write(&file, &text).expect("a file in it");
+        let ran = std::process::Command::new("groff")
+            .args(["-man", "-Tutf8", "-ww", "-z"])
+            .arg(&file)
+            .output()
+            .expect("groff (package groff-base)");
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success() && said.is_empty(), "{name}: {said}");
+    }
+}

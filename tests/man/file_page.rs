@@ -1,0 +1,92 @@
+//! ecosystem.toml(5), from the table of keys.
+
+use rpmctl::config::becomes::becomes;
+use rpmctl::config::keys::{KEYS, Key, Status, camel};
+
+use super::roff::Page;
+
+const EXAMPLE: &str = include_str!("../../packaging/examples/express/ecosystem.toml");
+
+pub fn text() -> String {
+    let mut page = Page::new("ecosystem.toml", 5, "File Formats");
+    page.section("NAME");
+    page.text("ecosystem.toml - what rpmctl runs");
+    page.section("DESCRIPTION");
+    page.text(
+        "A TOML file with a table [[apps]] for each app. The keys are those of PM2's ecosystem files in snake_case; PM2's\n\
+         camelCase and other names are taken as well. A key that is not known, a value of the wrong type and whatever else\n\
+         cannot work is an error with its line; rpmctl check reports all of them and touches nothing.",
+    );
+    page.paragraph(
+        "Paths are relative to the file's folder. Nothing is inherited from the environment of the calling shell, but under\n\
+         rpmctl run in a private systemd.",
+    );
+    page.section("KEYS");
+    for key in KEYS.iter().filter(|key| key.status == Status::Now) {
+        of_key(&mut page, key);
+    }
+    page.section("KEYS FOR A LATER VERSION");
+    page.text("Checked, and noted in the plan; meanwhile:");
+    for key in KEYS {
+        if let Status::Later(_) = key.status {
+            of_key(&mut page, key);
+        }
+    }
+    page.section("KEYS WITHOUT A MEANING");
+    page.text("PM2's files have them; they are accepted and noted.");
+    for key in KEYS {
+        if let Status::Meaningless(why) = key.status {
+            page.tagged(key.name, &format!("{}.", capital(why)));
+        }
+    }
+    page.section("PROFILES");
+    page.text(
+        "rpmctl apply --env production overlays env with the table env_production, of each app that has one. The profile stands\n\
+         in the compiled units, so a boot keeps it.",
+    );
+    page.section("VALUES");
+    page.tagged(
+        "sizes",
+        "A number of bytes, or \"512M\", \"1.5G\", \"512MB\": K, M, G, T count by 1024.",
+    );
+    page.tagged(
+        "times",
+        "A number of milliseconds, or \"500ms\", \"10s\", \"2m\", \"1h\".",
+    );
+    page.section("EXAMPLE");
+    page.literal(EXAMPLE.trim_end());
+    page.section("SEE ALSO");
+    page.text("rpmctl(1), systemd.service(5), systemd.socket(5), systemd.exec(5)");
+    page.end()
+}
+
+fn of_key(page: &mut Page, key: &Key) {
+    let mut text = format!(
+        "{}\nValue: {}.\nDefault: {}.",
+        key.doc,
+        key.form.expects(),
+        key.default
+    );
+    if let Status::Later(meanwhile) = key.status {
+        text.push_str(&format!("\nUntil then {meanwhile}."));
+    }
+    if let Some(directive) = becomes(key.name) {
+        text.push_str(&format!("\nIn systemd: {directive}."));
+    }
+    let camel = Some(camel(key.name)).filter(|camel| camel != key.name);
+    let also: Vec<String> = camel
+        .into_iter()
+        .chain(key.aliases.iter().map(|name| (*name).to_owned()))
+        .collect();
+    if !also.is_empty() {
+        text.push_str(&format!("\nAlso: {}.", also.join(", ")));
+    }
+    page.tagged(key.name, &text);
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
