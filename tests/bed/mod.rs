@@ -15,7 +15,7 @@
 mod boot;
 mod command;
 mod files;
-mod http;
+pub mod http;
 mod journal;
 
 use std::process::{Child, ChildStdin};

@@ -9,5 +9,6 @@ mod bed_itself;
 mod bus;
 mod changes;
 mod control;
+mod examples;
 mod limits;
 mod safety;
