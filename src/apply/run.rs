@@ -9,7 +9,7 @@ use super::Machine;
 use super::observe;
 use super::rolling::{self, Restart};
 use super::verify::{self, Failure};
-use crate::plan::{AppPlan, FileChange, Plan};
+use crate::plan::{AppPlan, Change, FileChange, Plan};
 use crate::systemd::{Job, Verb};
 use crate::unit_files::generations::{self, Snapshot};
 use crate::unit_files::write::{self, Changes};
@@ -50,7 +50,11 @@ pub async fn run(
     if plan.touches_files() {
         staged.commit()?;
         for app in plan.apps.iter().filter(|app| app.touches_files()) {
-            progress(format!("wrote     {}", described(app)));
+            let verb = match app.change {
+                Change::Remove => "removed  ",
+                _ => "wrote    ",
+            };
+            progress(format!("{verb} {}", described(app)));
         }
         if let Some(about) = about {
             keep_generation(places, about)?;
@@ -64,7 +68,11 @@ pub async fn run(
             .context("daemon-reload failed")?;
         progress("reloaded  systemd (daemon-reload)".to_owned());
     }
-    let resets: Vec<String> = all(plan, |app| &app.reset).cloned().collect();
+    // What was stopped for good may have ended badly before: it is not to stay on systemd's list of failed units.
+    let resets: Vec<String> = all(plan, |app| &app.reset)
+        .chain(all(plan, |app| &app.stop))
+        .cloned()
+        .collect();
     machine.manager.reset_failed(&resets).await?;
     let starts: Vec<Job> = all(plan, |app| &app.start)
         .map(|unit| Job::new(Verb::Start, unit.as_str()))

@@ -96,9 +96,19 @@ fn judge(seen: &Seen, now: Instant, facts: &Facts, deadline: Instant) -> Verdict
             }
         }
         "active" => Verdict::Up,
-        "failed" => Verdict::Down,
-        "inactive" if state.job.is_none() => Verdict::Down,
+        "failed" => steadily_down(seen, now),
+        "inactive" if state.job.is_none() => steadily_down(seen, now),
         _ => late,
+    }
+}
+
+/// A start that fails passes through `failed` on its way to its automatic restart, and the end of its job sends that out.
+fn steadily_down(seen: &Seen, now: Instant) -> Verdict {
+    let at = seen.since + Duration::from_millis(200);
+    if now >= at {
+        Verdict::Down
+    } else {
+        Verdict::At(at)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::apply::{Machine, observe, run};
 use crate::journal::{LogApp, Scope};
 use crate::plan::{Scope as Which, removal};
 use crate::private::{self, Tether};
-use crate::systemd::{Bus, ConnectError, Manager, Unreachable};
+use crate::systemd::{Bus, ConnectError, Manager, UnitState, Unreachable};
 use crate::unit_files::{Places, shim};
 use crate::units::UnitSet;
 
@@ -202,11 +202,12 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
         .collect();
     let mut watch = machine.manager.watch(&units).await?;
     loop {
-        let down = |state: &str| matches!(state, "failed" | "inactive");
-        if watch
-            .seen()
-            .iter()
-            .all(|seen| down(&seen.state.active) && seen.state.job.is_none())
+        let down = |state: &UnitState| {
+            matches!(state.active.as_str(), "failed" | "inactive") && state.job.is_none()
+        };
+        // A start that fails passes through `failed` on its way to its automatic restart: only an answer tells them apart.
+        if watch.seen().iter().all(|seen| down(&seen.state))
+            && machine.manager.states(&units).await?.iter().all(down)
         {
             out::say("error: no instance runs any more");
             return Ok(ExitCode::from(report::FAILED));

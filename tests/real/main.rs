@@ -10,5 +10,6 @@ mod bus;
 mod changes;
 mod control;
 mod examples;
+mod failing;
 mod limits;
 mod safety;

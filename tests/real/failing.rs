@@ -1,0 +1,100 @@
+//! Apps that cannot start: the verdict is the last one, not one of a restart on the way; nothing of them is left.
+
+use crate::bed;
+
+const SERVER: &str = include_str!("../../packaging/examples/node/app.js");
+const BAD: &str = "console.error('cannot find the database'); process.exit(1)";
+
+fn line<'a>(text: &'a str, start: &str) -> &'a str {
+    let found = text.lines().find(|line| line.starts_with(start));
+    found.unwrap_or_else(|| panic!("no line {start:?} in\n{text}"))
+}
+
+#[test]
+fn an_app_that_gave_up_is_told_so_again_by_start_and_leaves_nothing() {
+    let bed = bed::shared();
+    bed.write("/srv/gave-up/app.js", 0o644, BAD);
+    bed.write(
+        "/srv/gave-up/ecosystem.toml",
+        0o644,
+        "[[apps]]\nname = \"gave-up\"\nscript = \"app.js\"\nmax_restarts = 5\n",
+    );
+    for command in [
+        ["apply", "/srv/gave-up/ecosystem.toml"],
+        ["start", "gave-up"],
+        ["restart", "gave-up"],
+    ] {
+        let output = bed.run(&["rpmctl", command[0], command[1]]);
+        assert_eq!(output.status, 1, "{command:?}\n{output}");
+        assert_eq!(
+            line(&output.stderr, "error:"),
+            "error: gave-up@0.service: gave up after 5 starts in a row shorter than min_uptime (max_restarts)",
+            "{command:?}\n{output}"
+        );
+        assert!(
+            output.stderr.contains("    cannot find the database\n"),
+            "{command:?}\n{output}"
+        );
+    }
+    let deleted = bed.run(&["rpmctl", "delete", "gave-up"]);
+    assert_eq!(deleted.status, 0, "{deleted}");
+    line(&deleted.stderr, "  removed   gave-up: ");
+    assert_eq!(
+        bed.ok(&[
+            "systemctl",
+            "list-units",
+            "--all",
+            "-q",
+            "--no-legend",
+            "gave-up*"
+        ]),
+        ""
+    );
+}
+
+#[test]
+fn a_release_that_cannot_start_stops_at_the_first_instance() {
+    let bed = bed::shared();
+    let file = |script: &str| {
+        format!(
+            "[[apps]]\nname = \"release\"\nscript = \"{script}\"\ninstances = 3\nport = 3111\nmax_restarts = 3\n"
+        )
+    };
+    let at = "/srv/release/ecosystem.toml";
+    bed.write("/srv/release/good.js", 0o644, SERVER);
+    bed.write("/srv/release/bad.js", 0o644, BAD);
+    bed.write(at, 0o644, file("good.js"));
+    bed.ok(&["rpmctl", "apply", at]);
+    let pids = || -> Vec<(u64, Option<u64>)> {
+        let rows: serde_json::Value =
+            serde_json::from_str(&bed.ok(&["rpmctl", "list", "release", "--json"])).expect("JSON");
+        let rows = rows.as_array().expect("a list").iter();
+        rows.map(|row| {
+            (
+                row["instance"].as_u64().expect("a number"),
+                row["pid"].as_u64(),
+            )
+        })
+        .collect()
+    };
+    let before = pids();
+    bed.write(at, 0o644, file("bad.js"));
+    let output = bed.run(&["rpmctl", "apply", at]);
+    assert_eq!(output.status, 1, "{output}");
+    assert_eq!(
+        line(&output.stderr, "error:"),
+        "error: release@0.service: gave up after 3 starts in a row shorter than min_uptime (max_restarts)",
+        "{output}"
+    );
+    assert_eq!(pids(), [(0, None), before[1], before[2]], "{output}");
+    assert_eq!(
+        bed.http_get("127.0.0.1:3111", "/")
+            .expect("an answer")
+            .status,
+        200
+    );
+    bed.write(at, 0o644, file("good.js"));
+    bed.ok(&["rpmctl", "apply", at]);
+    assert!(pids().iter().all(|(_, pid)| pid.is_some()), "{:?}", pids());
+    bed.ok(&["rpmctl", "delete", "release"]);
+}
