@@ -1,6 +1,7 @@
 //! What is there: files and one call to the manager for all units.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use anyhow::Context;
 
@@ -26,8 +27,25 @@ pub async fn observe(
     Ok(observed)
 }
 
+/// What anybody may know of the apps that are there: without the environment where only root reads it.
+pub fn apps(places: &Places) -> anyhow::Result<Observed> {
+    let env = match scan::env(places) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(BTreeMap::new()),
+        read => read,
+    };
+    on_disk(places, &UnitSet::default(), env)
+}
+
 /// The part that is on disk.
 pub fn files(places: &Places, wanted: &UnitSet) -> anyhow::Result<Observed> {
+    on_disk(places, wanted, scan::env(places))
+}
+
+fn on_disk(
+    places: &Places,
+    wanted: &UnitSet,
+    env: io::Result<BTreeMap<String, String>>,
+) -> anyhow::Result<Observed> {
     let units = scan::units(places, |text| marker::owner(text).is_some())
         .context("the unit folder cannot be read")?;
     let names: BTreeSet<String> = wanted
@@ -45,7 +63,7 @@ pub fn files(places: &Places, wanted: &UnitSet) -> anyhow::Result<Observed> {
     };
     Ok(Observed {
         links: scan::links(places, &units)?,
-        env: scan::env(places).context("the environment files cannot be read")?,
+        env: env.context("the environment files cannot be read")?,
         pending: pending::read(places)?.map(|restart| Pending { restart }),
         foreign,
         units,

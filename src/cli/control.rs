@@ -14,7 +14,7 @@ use crate::apply::control::{self, Order};
 use crate::apply::target::{self, Selected, Unknown};
 use crate::apply::{Machine, observe};
 use crate::journal::LogApp;
-use crate::units::{AppUnits, UnitSet};
+use crate::units::AppUnits;
 
 pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect(user).await?;
@@ -81,7 +81,7 @@ pub async fn delete(args: TargetArgs, user: bool) -> anyhow::Result<ExitCode> {
 
 /// Every app of ours by name.
 pub fn apps(machine: &Machine) -> anyhow::Result<BTreeMap<String, AppUnits>> {
-    Ok(observe::files(&machine.places, &UnitSet::default())?.apps())
+    Ok(observe::apps(&machine.places)?.apps())
 }
 
 pub fn select<'a>(
@@ -117,7 +117,7 @@ fn not_found(apps: &BTreeMap<String, AppUnits>, unknown: &[Unknown]) -> Stop {
 /// `rpmctl logs`: its targets here, its lines in `super::logs`.
 pub async fn logs(args: LogsArgs, user: bool) -> anyhow::Result<ExitCode> {
     let places = machine::places(user);
-    let apps = observe::files(&places, &UnitSet::default())?.apps();
+    let apps = observe::apps(&places)?.apps();
     let all = ["all".to_owned()];
     let targets = if args.targets.is_empty() {
         &all

@@ -14,11 +14,11 @@ use crate::model::Bytes;
 use crate::plan::show::variables;
 use crate::plan::{FileChange, Observed};
 use crate::systemd::Details;
-use crate::units::{AppUnits, UnitSet, marker};
+use crate::units::{AppUnits, marker};
 
 pub async fn run(args: ShowArgs, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect(user).await?;
-    let observed = observe::files(&machine.places, &UnitSet::default())?;
+    let observed = observe::apps(&machine.places)?;
     let apps = observed.apps();
     let selected = control::select(&apps, &args.targets)?;
     let rows = view::rows(&machine.manager, &apps, &selected).await?;

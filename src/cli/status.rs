@@ -13,11 +13,11 @@ use super::{control, machine, out};
 use crate::apply::observe;
 use crate::apply::view::{self, Row, State};
 use crate::model::Bytes;
-use crate::units::{Facts, UnitSet};
+use crate::units::Facts;
 
 pub async fn run(args: StatusArgs, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect(user).await?;
-    let observed = observe::files(&machine.places, &UnitSet::default())?;
+    let observed = observe::apps(&machine.places)?;
     let apps = observed.apps();
     let all = ["all".to_owned()];
     let targets = if args.targets.is_empty() {

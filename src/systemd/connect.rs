@@ -6,15 +6,19 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::message::Type;
 
 use super::call::{self, Refusal};
-use super::link::{Link, SYSTEMD};
+use super::link::{Heard, Link, SYSTEMD};
 
 /// Connecting, authenticating and finding the manager together take at most this long.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the manager may take to join a bus that has just been started.
+const JOINING: Duration = Duration::from_secs(3);
 
 /// Which manager to talk to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,6 +245,8 @@ async fn find_manager(link: &Link) -> Result<(), ConnectError> {
     let rule = format!(
         "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{SYSTEMD}'"
     );
+    let (ear, mut heard) = mpsc::unbounded_channel();
+    link.listen(&ear);
     let calls = [("AddMatch", rule.as_str()), ("GetNameOwner", SYSTEMD)]
         .iter()
         .map(|(member, argument)| bus_call(member, argument))
@@ -258,7 +264,30 @@ async fn find_manager(link: &Link) -> Result<(), ConnectError> {
             link.set_owner(Some(owner.to_owned()));
             Ok(())
         }
-        Some(Err(refusal)) if refusal.name.ends_with(".NameHasNoOwner") => Err(no_systemd()),
+        Some(Err(refusal)) if refusal.name.ends_with(".NameHasNoOwner") => {
+            if !booted() {
+                return Err(no_systemd());
+            }
+            // A user's bus is started by the first who connects, and the manager joins it after that.
+            let joined = async {
+                while let Some(heard) = heard.recv().await {
+                    if matches!(heard, Heard::Present(true)) {
+                        return true;
+                    }
+                }
+                false
+            };
+            match timeout(JOINING, joined).await {
+                Ok(true) => Ok(()),
+                _ => Err(error(
+                    Unreachable::NoSystemd,
+                    "systemd runs here, but is not on this message bus",
+                    &[
+                        "is $DBUS_SYSTEM_BUS_ADDRESS or $DBUS_SESSION_BUS_ADDRESS set to something else?",
+                    ],
+                )),
+            }
+        }
         Some(Err(refusal)) => Err(refused(&refusal)),
         _ => Err(broken(&"no answer")),
     }

@@ -12,4 +12,5 @@ mod control;
 mod examples;
 mod failing;
 mod limits;
+mod readers;
 mod safety;
