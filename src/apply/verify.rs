@@ -140,7 +140,10 @@ pub async fn explain(
                 seconds(facts.ready_timeout)
             ),
             ("inactive", _) if state.load != "loaded" => {
-                format!("the unit cannot be loaded ({})", state.load)
+                format!(
+                    "systemd cannot load the unit ({}); it says why in: systemctl status {unit}",
+                    state.load
+                )
             }
             _ => ending,
         };

@@ -251,8 +251,15 @@ fn cwd(
         return Some(folder.to_path_buf());
     };
     let (text, span) = fields.text("cwd")?;
-    if text.is_empty() || text.chars().any(char::is_control) {
+    if text.is_empty() {
         fields.bad(field, &field.value, "is not a path");
+        return None;
+    }
+    if text.chars().any(char::is_control) {
+        fields.problems.push(
+            Problem::at(&span, format!("`cwd` {text:?} has a control character"))
+                .label("a unit cannot name such a folder: rename it"),
+        );
         return None;
     }
     let path = fields.absolute(&text, &span, folder, home)?;

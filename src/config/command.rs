@@ -116,7 +116,11 @@ impl Setting<'_> {
                 }
             };
         }
-        let script = self.script.trim();
+        // Blanks around a name are a slip, unless a file is called so.
+        let script = match self.script.trim() {
+            trimmed if trimmed == self.script || self.is_file()? => self.script,
+            trimmed => trimmed,
+        };
         let direct = interpreter.is_some() && named.is_none();
         let (program, by_path) = self.find(script)?;
         if let Some(runner) = runner {

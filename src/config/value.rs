@@ -87,9 +87,23 @@ pub fn from_table(table: &DeTable<'_>, problems: &mut Vec<Problem>) -> Vec<Entry
     entries
 }
 
+/// The 66 code points that Unicode keeps from text; systemd's check of UTF-8 refuses them (seen on 252).
+fn noncharacter(c: char) -> bool {
+    let code = c as u32;
+    code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
+}
+
 fn from_value(value: &DeValue<'_>, span: Span, problems: &mut Vec<Problem>) -> Value {
     let kind = match value {
-        DeValue::String(text) => Kind::Text(text.to_string()),
+        DeValue::String(text) => {
+            if let Some(c) = text.chars().find(|c| noncharacter(*c)) {
+                problems.push(
+                    Problem::at(&span, format!("U+{:04X} is not a character", c as u32))
+                        .label("systemd does not load a unit or an environment that has it"),
+                );
+            }
+            Kind::Text(text.to_string())
+        }
         DeValue::Integer(number) => {
             match i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()) {
                 Ok(number) => Kind::Integer(number),

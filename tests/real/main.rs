@@ -2,11 +2,14 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+#[path = "../hostile/mod.rs"]
+mod hostile;
 
 mod apply;
 mod apps;
 mod bed_itself;
 mod bus;
+mod bytes;
 mod changes;
 mod control;
 mod examples;
