@@ -1,5 +1,8 @@
 //! Unit text as sections and directives, as far as comparing two units and reading our marker needs it.
 
+/// What systemd drops at both ends of a line and around `=`; other scripts' blanks are text.
+const BLANK: [char; 3] = [' ', '\t', '\r'];
+
 /// The directives of a unit in order; values are raw, joined over continuation lines.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Sections(Vec<(String, String, String)>);
@@ -12,8 +15,8 @@ impl Sections {
         let mut section = String::new();
         let mut joined = String::new();
         for line in text.lines() {
-            if joined.is_empty() && line.trim_start().is_empty()
-                || line.trim_start().starts_with(['#', ';'])
+            if joined.is_empty() && line.trim_start_matches(BLANK).is_empty()
+                || line.trim_start_matches(BLANK).starts_with(['#', ';'])
             {
                 continue;
             }
@@ -24,14 +27,14 @@ impl Sections {
             }
             joined.push_str(line);
             let whole = std::mem::take(&mut joined);
-            let whole = whole.trim();
+            let whole = whole.trim_matches(BLANK);
             if let Some(name) = whole.strip_prefix('[').and_then(|w| w.strip_suffix(']')) {
                 section = name.to_owned();
             } else if let Some((key, value)) = whole.split_once('=') {
                 found.push((
                     section.clone(),
-                    key.trim_end().to_owned(),
-                    value.trim_start().to_owned(),
+                    key.trim_end_matches(BLANK).to_owned(),
+                    value.trim_start_matches(BLANK).to_owned(),
                 ));
             }
         }
@@ -85,6 +88,8 @@ mod tests {
         assert_eq!(sections.get("Service", "ExecStart"), Some("x    y"));
         assert_eq!(sections.get("Service", "X"), Some("2"));
         assert_eq!(sections.get("Unit", "X"), None);
+        let other_blanks = Sections::parse("[X-Rpmctl]\nApp=\u{a0}a\u{2028}\n");
+        assert_eq!(other_blanks.get("X-Rpmctl", "App"), Some("\u{a0}a\u{2028}"));
     }
 
     #[test]
