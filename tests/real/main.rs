@@ -17,3 +17,4 @@ mod failing;
 mod limits;
 mod readers;
 mod safety;
+mod user;
