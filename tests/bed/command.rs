@@ -215,17 +215,19 @@ impl Spawned {
         self.child.try_wait().expect("wait").is_none()
     }
 
-    /// Sends it a signal, as `kill` would.
-    ///
-    /// # Panics
-    /// When it has ended already.
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = children(self.child.id() as i32)
-            .first()
-            .and_then(|pid| rustix::process::Pid::from_raw(*pid));
-        let pid =
-            pid.unwrap_or_else(|| panic!("`{}` has ended and cannot be signalled", self.line));
-        rustix::process::kill_process(pid, signal).expect("kill");
+    /// Sends it a signal, as `kill` would; false when it has ended already.
+    pub fn signal(&mut self, signal: rustix::process::Signal) -> bool {
+        // What entered the bed starts it as a child, a moment after it was started itself.
+        while self.is_running() {
+            let child = children(self.child.id() as i32)
+                .first()
+                .and_then(|pid| rustix::process::Pid::from_raw(*pid));
+            if let Some(pid) = child {
+                return rustix::process::kill_process(pid, signal).is_ok();
+            }
+            std::thread::yield_now();
+        }
+        false
     }
 
     /// Its end, and the end of whatever holds its output open.

@@ -218,9 +218,9 @@ fn http_over_the_beds_loopback() {
 fn a_spawned_program_takes_signals_and_dies_when_dropped() {
     let bed = bed::shared();
     let trap = "trap 'echo got INT; exit 3' INT; echo ready; while :; do sleep 0.05; done";
-    let told = bed.spawn(&["sh", "-c", trap]);
+    let mut told = bed.spawn(&["sh", "-c", trap]);
     bed.wait_until("the trap is set", SOON, || told.printed().0 == "ready\n");
-    told.signal(Signal::INT);
+    assert!(told.signal(Signal::INT));
     let output = told.wait(SOON);
     assert_eq!(
         (output.status, output.stdout.as_str()),

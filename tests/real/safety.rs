@@ -53,11 +53,8 @@ fn a_killed_apply_is_carried_on_by_the_next() {
             .dir("/srv")
             .spawn();
         std::thread::sleep(Duration::from_millis(GAP * u64::from(step)));
-        let was_running = running.is_running();
-        if was_running {
-            running.signal(Signal::KILL);
-            killed += 1;
-        }
+        let was_running = running.signal(Signal::KILL);
+        killed += u32::from(was_running);
         let first = running.wait(PATIENCE);
         let second = rpmctl(bed, &["apply", "--prune"]);
         let case = format!(
@@ -127,7 +124,7 @@ fn two_at_once_wait_for_each_other() {
         );
     }
     // One that finds the lock taken says so.
-    let holder = bed.spawn(&[
+    let mut holder = bed.spawn(&[
         "flock",
         "-F",
         "/run/rpmctl/lock",
@@ -145,7 +142,7 @@ fn two_at_once_wait_for_each_other() {
         waiting.printed().1 == said
     });
     assert_eq!(runs(bed, "web", 2), before);
-    holder.signal(Signal::KILL);
+    assert!(holder.signal(Signal::KILL));
     let waited = waiting.wait(PATIENCE);
     assert_eq!(waited.status, 0, "{waited}");
     assert!(waited.stderr.starts_with(said), "{waited}");
