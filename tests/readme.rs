@@ -198,3 +198,26 @@ fn its_defaults_are_the_code_s() {
     assert_eq!(defaults::LISTEN_TIMEOUT, Duration::from_secs(30));
     assert_eq!(defaults::MIN_UPTIME, Duration::from_secs(1));
 }
+
+#[test]
+fn the_shells_it_names_get_completions_of_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = Command::cargo_bin("rpmctl")
+            .expect("the built rpmctl")
+            .args(["completions", shell])
+            .assert()
+            .success()
+            .stderr("");
+        let script = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
+        for command in Cli::command().get_subcommands() {
+            let hidden = command.is_hide_set();
+            if !hidden {
+                assert!(script.contains(command.get_name()), "{shell}: {command}");
+            }
+        }
+        if shell == "bash" {
+            let parsed = Command::new("bash").arg("-n").write_stdin(script).assert();
+            parsed.success().stderr("");
+        }
+    }
+}
