@@ -126,7 +126,7 @@ fn odd_folders_scripts_and_names() {
     let bed = bed::shared();
     let script = r#"
 import json, os, signal, sys
-print(json.dumps([os.getcwd(), sys.argv[0], os.environ["NODE_APP_INSTANCE"]]), flush=True)
+print(json.dumps([os.getcwd(), sys.argv[0], os.environ["NODE_APP_INSTANCE"], os.environ["COUNT"]]), flush=True)
 signal.pause()
 "#;
     let mut file = String::new();
@@ -134,7 +134,7 @@ signal.pause()
         let path = format!("/srv/odd/{folder}/{script_name}");
         bed.write(&path, 0o644, script);
         file.push_str(&format!(
-            "[[apps]]\nname = {}\ncwd = {}\nscript = {}\ninterpreter = \"python3\"\ninstances = 2\nexec_mode = \"fork\"\n",
+            "[[apps]]\nname = {}\ncwd = {}\nscript = {}\ninterpreter = \"python3\"\ninstances = 2\nexec_mode = \"fork\"\nincrement_var = \"COUNT\"\nenv = {{ COUNT = 40 }}\n",
             toml(name),
             toml(&format!("/srv/odd/{folder}")),
             toml(script_name)
@@ -171,7 +171,7 @@ signal.pause()
         for line in &lines {
             assert_eq!(line["app_name"], *name);
             let message = line["message"].as_str().expect("a message").trim_end();
-            let [cwd, argv0, number]: [String; 3] =
+            let [cwd, argv0, number, count]: [String; 4] =
                 serde_json::from_str(message).unwrap_or_else(|_| panic!("{name:?}: {line}"));
             assert_eq!(cwd, format!("/srv/odd/{folder}"), "{name:?}");
             assert_eq!(
@@ -180,6 +180,7 @@ signal.pause()
                 "{name:?}"
             );
             assert_eq!(line["instance"].as_u64(), number.parse().ok(), "{line}");
+            assert_eq!(count, format!("4{number}"), "{name:?}");
             numbers.push(number);
         }
         numbers.sort();
