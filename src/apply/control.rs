@@ -205,8 +205,17 @@ async fn stop(
                 progress(format!("stopped   {}", result.unit));
             }
         } else if let Some(why) = problem {
+            let of = |one: &&Selected<'_>| {
+                let name = &one.facts.app;
+                [name.target(), name.holder(), name.socket()].contains(&result.unit)
+                    || result.unit.starts_with(&format!("{}@", name.stem()))
+            };
+            let app = selected
+                .iter()
+                .find(of)
+                .map(|one| one.facts.app.to_string());
             failures.push(Failure {
-                app: result.unit.clone(),
+                app: app.unwrap_or_default(),
                 unit: result.unit,
                 why,
                 lines: vec![],

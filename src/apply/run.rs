@@ -80,8 +80,10 @@ pub async fn run(
     let mut failures = Vec::new();
     for result in machine.manager.run_jobs(&starts, PATIENCE, |_| {}).await? {
         if let Some(why) = result.problem() {
+            let of = |app: &&AppPlan| app.start.contains(&result.unit);
+            let app = plan.apps.iter().find(of);
             failures.push(Failure {
-                app: result.unit.trim_end_matches(".target").to_owned(),
+                app: app.map_or_else(String::new, |app| app.facts.app.to_string()),
                 unit: result.unit,
                 why,
                 lines: vec![],
@@ -190,7 +192,7 @@ fn refuse_unless_stopped(results: &[crate::systemd::JobResult]) -> anyhow::Resul
     if problems.is_empty() {
         return Ok(());
     }
-    anyhow::bail!("{}", problems.join("\n"))
+    anyhow::bail!("{}", problems.join("\nerror: "))
 }
 
 fn described(app: &AppPlan) -> String {

@@ -8,8 +8,8 @@ use super::args::ApplyArgs;
 use super::{machine, out, plan, report};
 use crate::apply::{Failure, Machine, observe, run};
 use crate::plan::{Observed, Plan, Scope, removal, show};
+use crate::unit_files::Places;
 use crate::unit_files::lock::{self, Lock};
-use crate::unit_files::{Places, shim};
 use crate::units::UnitSet;
 
 pub async fn run(args: ApplyArgs, user: bool) -> anyhow::Result<ExitCode> {
@@ -100,7 +100,7 @@ pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow
         }
         return Ok(ExitCode::SUCCESS);
     }
-    shim::install(&machine.places.on_disk(&machine.places.shim()))?;
+    machine::install_shim(&machine.places, &set)?;
     let failures = act(machine, &plan, how).await?;
     let left = run::left_over(machine, &set, &failures).await?;
     drop(lock);

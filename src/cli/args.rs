@@ -162,6 +162,7 @@ pub struct ShowArgs {
 #[derive(Args, Debug)]
 pub struct RollbackArgs {
     /// Number of the generation; the one before the present one if left out
+    #[arg(value_parser = generation)]
     pub generation: Option<u64>,
     /// List the generations
     #[arg(long, conflicts_with = "generation")]
@@ -175,6 +176,11 @@ pub struct RollbackArgs {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn generation(text: &str) -> Result<u64, &'static str> {
+    text.parse()
+        .map_err(|_| "write the number of a generation, as `rpmctl rollback --list` shows it")
 }
 
 #[derive(Args, Debug)]

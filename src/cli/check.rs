@@ -1,12 +1,12 @@
 //! `rpmctl check`: every problem of a file, nothing touched.
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::ecosystem::{self, DEFAULT_FILE};
+use super::{out, table};
 use crate::config::{Checked, Options, Written};
 
 /// Check an ecosystem file: every problem in one run, nothing is touched
@@ -32,19 +32,17 @@ pub fn run(args: CheckArgs, user: bool) -> anyhow::Result<ExitCode> {
     };
     let loaded = ecosystem::load(&args.file, options)?;
     let (written, checked) = (&loaded.written, &loaded.checked);
-    let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{:#}", to_json(written, checked))?;
+        out::line(&format!("{:#}", to_json(written, checked)))?;
     } else if let Some(model) = &checked.model {
         for note in &checked.notes {
-            writeln!(out, "note: {}", note.to_text(&written.name))?;
+            out::line(&format!("note: {}", note.to_text(&written.name)))?;
         }
         let plural = if model.apps.len() == 1 { "" } else { "s" };
-        writeln!(out, "ok: {} app{plural}", model.apps.len())?;
+        out::line(&format!("ok: {} app{plural}", model.apps.len()))?;
     } else {
-        let mut err = std::io::stderr().lock();
-        let color = ecosystem::color(err.is_terminal());
-        write!(err, "{}", written.report(&checked.problems).to_text(color))?;
+        let report = written.report(&checked.problems);
+        out::say(report.to_text(table::colour_err()).trim_end());
     }
     Ok(match checked.model {
         Some(_) => ExitCode::SUCCESS,

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 use super::args::FileArgs;
 use super::report::{Shown, Stop};
 use super::{ecosystem, out, table};
 use crate::config::{self, Options};
 use crate::model::Model;
 use crate::unit_files::{Places, scan, shim};
-use crate::units::{Site, UnitSet, template::Templates};
+use crate::units::template::{self, Templates};
+use crate::units::{Site, UnitSet};
 
 /// For which machine a file is compiled.
 pub struct For<'a> {
@@ -32,8 +35,7 @@ pub struct Compiled {
 /// Errors are shown here, all problems of the file at once; with `json` as an object on stdout.
 pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result<Compiled> {
     let (model, notes) = model(args, !machine.can_switch_user, json)?;
-    let templates = Templates::new(&scan::templates(machine.places)?)
-        .map_err(|error| site_template(machine.places, error))?;
+    let templates = site_templates(machine.places)?;
     let site = Site {
         systemd: machine.systemd,
         user_manager: machine.user_manager,
@@ -43,7 +45,7 @@ pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result
         templates,
     };
     let mut set = crate::units::compile(&model, &site)
-        .map_err(|errors| Stop::new(errors.join("\nerror: ")))?;
+        .map_err(|errors| Stop::new(errors.join("\nerror: ")).hint("nothing was changed"))?;
     for note in notes {
         let mut apps = set.apps.iter_mut();
         let name = note.app.as_deref();
@@ -57,11 +59,23 @@ pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result
     })
 }
 
-fn site_template(places: &Places, error: String) -> Stop {
-    Stop::new(error).hint(format!(
-        "mend or remove it in {}",
-        places.templates.display()
-    ))
+/// The templates in force; a file of the site that stands for none of ours is told.
+fn site_templates(places: &Places) -> anyhow::Result<Templates> {
+    let folder = places.on_disk(&places.templates);
+    let site = scan::templates(places).context("the site's templates cannot be read")?;
+    let shipped = template::SHIPPED.map(|(name, _)| name);
+    for name in site.keys().filter(|name| !shipped.contains(&name.as_str())) {
+        out::say(&format!(
+            "note: {} is not used: templates are called {}",
+            folder.join(name).display(),
+            shipped.join(", ")
+        ));
+    }
+    let templates = Templates::new(&site).map_err(|error| {
+        let hint = format!("mend or remove it in {}", folder.display());
+        Stop::new(error).hint(hint)
+    })?;
+    Ok(templates)
 }
 
 /// The checked model. Errors are shown here.

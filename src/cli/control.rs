@@ -92,6 +92,10 @@ pub fn select<'a>(
 }
 
 fn not_found(apps: &BTreeMap<String, AppUnits>, unknown: &[Unknown]) -> Stop {
+    if apps.is_empty() {
+        return Stop::new("there are no apps")
+            .hint("apply an ecosystem file first: rpmctl apply ecosystem.toml");
+    }
     let lines: Vec<String> = unknown
         .iter()
         .map(|one| match &one.why {
@@ -106,8 +110,6 @@ fn not_found(apps: &BTreeMap<String, AppUnits>, unknown: &[Unknown]) -> Stop {
         .collect();
     if !close.is_empty() {
         stop.hint(format!("did you mean {}?", close.join(", ")))
-    } else if apps.is_empty() {
-        stop.hint("there are no apps; apply an ecosystem file first: rpmctl apply ecosystem.toml")
     } else {
         let names: Vec<&str> = apps.keys().take(8).map(String::as_str).collect();
         stop.hint(format!("there are: {}", names.join(", ")))
@@ -116,7 +118,7 @@ fn not_found(apps: &BTreeMap<String, AppUnits>, unknown: &[Unknown]) -> Stop {
 
 /// `rpmctl logs`: its targets here, its lines in `super::logs`.
 pub async fn logs(args: LogsArgs, user: bool) -> anyhow::Result<ExitCode> {
-    let places = machine::places(user);
+    let places = machine::places(user)?;
     let apps = observe::apps(&places)?.apps();
     let all = ["all".to_owned()];
     let targets = if args.targets.is_empty() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::report::Stop;
 use crate::config::{self, Checked, Options, Written};
 use crate::host;
 use crate::model::host::Questions;
@@ -72,18 +73,20 @@ fn read(file: &Path) -> anyhow::Result<(String, PathBuf)> {
         let path = here.join(file);
         let opened = match std::fs::File::open(&path) {
             Ok(opened) => opened,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-                "there is no {}; `rpmctl init` writes an ecosystem.toml for what is in a folder",
-                file.display()
-            ),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Stop::new(format!("there is no {}", file.display()))
+                    .hint("write an ecosystem.toml for what is in a folder with: rpmctl init")
+                    .into());
+            }
             Err(error) => return Err(error).context(format!("cannot read {}", file.display())),
         };
         if opened.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            bail!(
-                "{} is a folder; name the file in it: {}",
-                file.display(),
-                file.join(DEFAULT_FILE).display()
-            );
+            return Err(Stop::new(format!("{} is a folder", file.display()))
+                .hint(format!(
+                    "name the file in it: {}",
+                    file.join(DEFAULT_FILE).display()
+                ))
+                .into());
         }
         let mut bytes = Vec::new();
         opened
@@ -103,7 +106,11 @@ fn read(file: &Path) -> anyhow::Result<(String, PathBuf)> {
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-            bail!("{}:{line}: not UTF-8 text", file.display())
+            Err(
+                Stop::new(format!("{}:{line}: not UTF-8 text", file.display()))
+                    .hint("save the file as UTF-8")
+                    .into(),
+            )
         }
     }
 }
@@ -114,10 +121,13 @@ fn foreign(file: &Path) -> anyhow::Result<()> {
         .extension()
         .map(|ending| ending.to_string_lossy().to_lowercase());
     if let Some("js" | "cjs" | "mjs" | "json" | "yml" | "yaml") = ending.as_deref() {
-        bail!(
-            "{} is a file of PM2's, and rpmctl reads TOML: `rpmctl init` writes an ecosystem.toml to carry its settings over to; the keys have the same names",
+        return Err(Stop::new(format!(
+            "{} is a file of PM2's, and rpmctl reads TOML",
             file.display()
-        );
+        ))
+        .hint("write an ecosystem.toml with: rpmctl init")
+        .hint("then carry the settings over; the keys have the same names")
+        .into());
     }
     Ok(())
 }
@@ -137,9 +147,4 @@ fn working_folder() -> anyhow::Result<PathBuf> {
         return Ok(shown);
     }
     std::env::current_dir().context("the current folder cannot be told")
-}
-
-/// Whether what goes to this stream may be coloured: a terminal, and NO_COLOR not set (no-color.org).
-pub fn color(terminal: bool) -> bool {
-    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -2,46 +2,65 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+
+use super::report::Stop;
 use crate::apply::Machine;
 use crate::journal::Scope;
 use crate::systemd::{Bus, Manager};
-use crate::unit_files::Places;
+use crate::unit_files::{Places, shim};
+use crate::units::{AppUnits, UnitSet};
 
 /// The system's, or with `--user` the user's own.
-pub fn places(user: bool) -> Places {
+/// Errors: with `--user`, no folder is known to be the user's.
+pub fn places(user: bool) -> anyhow::Result<Places> {
     if !user {
-        return Places::system();
+        return Ok(Places::system());
     }
-    let home = home().unwrap_or_else(|| PathBuf::from("/"));
+    let home = home();
     let folder = |variable: &str, default: &str| {
         std::env::var_os(variable)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
-            .unwrap_or_else(|| home.join(default))
+            .or_else(|| Some(home.as_ref()?.join(default)))
+            .ok_or_else(|| {
+                Stop::new("HOME is not set, so the folder of your units is not known")
+                    .hint(format!("set HOME, or {variable}"))
+            })
     };
     let run = std::env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
         .unwrap_or_else(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()).into());
-    Places::user(
-        &folder("XDG_CONFIG_HOME", ".config"),
-        &folder("XDG_STATE_HOME", ".local/state"),
+    Ok(Places::user(
+        &folder("XDG_CONFIG_HOME", ".config")?,
+        &folder("XDG_STATE_HOME", ".local/state")?,
         &run,
-    )
+    ))
 }
 
 pub fn home() -> Option<PathBuf> {
     std::env::var_os("HOME")
-        .filter(|home| !home.is_empty())
         .map(PathBuf::from)
+        .filter(|home| home.is_absolute())
 }
 
 pub async fn connect(user: bool) -> anyhow::Result<Machine> {
     let manager = Manager::connect(if user { Bus::User } else { Bus::System }).await?;
     Ok(Machine {
-        places: places(user),
+        places: places(user)?,
         manager,
         journal: journal(user),
     })
+}
+
+/// The library that units with a shared socket preload, where any of these has one.
+pub fn install_shim(places: &Places, set: &UnitSet) -> anyhow::Result<()> {
+    if set.apps.iter().any(AppUnits::has_socket) {
+        let folder = places.on_disk(&places.shim());
+        shim::install(&folder)
+            .with_context(|| format!("cannot put the listen shim into {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// Whose lines of the machine's journal.

@@ -30,7 +30,10 @@ use crate::apply::control::Order;
 use args::{Cli, Command};
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     // Nothing of ours has threads before this: a private systemd is process 1 of its own.
     if let Command::PrivateInit { args } = cli.command {
         return crate::private::init_main(args);
@@ -46,6 +49,17 @@ pub fn main() -> ExitCode {
     // A blocking read of stdin or of a pipe must not hold the end up.
     runtime.shutdown_background();
     result.unwrap_or_else(report::end)
+}
+
+/// Help and version on stdout with 0, wrong usage on stderr with 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error
+        .print()
+        .and_then(|()| std::io::Write::flush(&mut std::io::stdout()));
+    match printed {
+        Err(failed) if !error.use_stderr() => report::end(out::not_written(failed).into()),
+        _ => ExitCode::from(error.exit_code() as u8),
+    }
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {

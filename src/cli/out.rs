@@ -3,7 +3,18 @@
 use std::io::{self, Write};
 
 pub fn text(text: &str) -> io::Result<()> {
-    io::stdout().lock().write_all(text.as_bytes())
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(not_written)
+}
+
+/// The kind stays, so that a reader that went away is still known as such.
+pub fn not_written(error: io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot write to standard output: {error}"),
+    )
 }
 
 pub fn line(line: &str) -> io::Result<()> {

@@ -5,14 +5,21 @@ use std::process::ExitCode;
 
 use super::args::RenderArgs;
 use super::compile::{self, For};
+use super::report::Stop;
 use super::{machine, out, plan};
 use crate::apply::{observe, run};
 use crate::plan::Scope;
-use crate::unit_files::shim;
 
 pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
     let root = absolute(&args.root)?;
-    let places = machine::places(user).below(root.clone());
+    if root.exists() && !root.is_dir() {
+        return Err(
+            Stop::new(format!("{} is not a folder", args.root.display()))
+                .hint("name the folder that stands for / of the machine to be")
+                .into(),
+        );
+    }
+    let places = machine::places(user)?.below(root.clone());
     let target = For {
         places: &places,
         user_manager: user,
@@ -25,9 +32,7 @@ pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
     // What lies there from an earlier file of the same name goes.
     let plan = plan::make(&compiled.set, &observed, &Scope::File(&compiled.file))?;
     run::file_changes(&places, &plan).commit()?;
-    if compiled.set.apps.iter().any(|app| app.has_socket()) {
-        shim::install(&places.on_disk(&places.shim()))?;
-    }
+    machine::install_shim(&places, &compiled.set)?;
     for app in &compiled.set.apps {
         for unit in &app.units {
             out::line(

@@ -108,24 +108,18 @@ pub fn broken_pipe(error: &anyhow::Error) -> bool {
         .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// `Permission denied (os error 13)` without the number, in lower case.
+/// `x: Permission denied (os error 13)` as `x: permission denied`.
 fn without_os_code(text: &str) -> String {
-    let text = match text.find(" (os error ") {
-        Some(at) => {
-            let end = text[at..].find(')').map_or(text.len(), |len| at + len + 1);
-            format!("{}{}", &text[..at], &text[end..])
-        }
-        None => text.to_owned(),
+    let Some(at) = text.find(" (os error ") else {
+        return text.to_owned();
     };
-    [
-        ("Permission denied", "permission denied"),
-        ("No such file or directory", "no such file or directory"),
-        ("Read-only file system", "read-only file system"),
-        ("No space left on device", "no space left on device"),
-        ("Disk quota exceeded", "disk quota exceeded"),
-    ]
-    .iter()
-    .fold(text, |text, (os, ours)| text.replace(os, ours))
+    let end = text[at..].find(')').map_or(text.len(), |len| at + len + 1);
+    let start = text[..at].rfind(": ").map_or(0, |colon| colon + 2);
+    let mut said = text[start..at].to_owned();
+    if let Some(first) = said.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    format!("{}{said}{}", &text[..start], &text[end..])
 }
 
 #[cfg(test)]
@@ -137,6 +131,10 @@ mod tests {
         let io = std::io::Error::from_raw_os_error(2);
         let error = anyhow::Error::new(io).context("/etc/x");
         assert_eq!(describe(&error).0, "/etc/x: no such file or directory");
+        assert_eq!(
+            without_os_code("/etc/X: Is a directory (os error 21), really"),
+            "/etc/X: is a directory, really"
+        );
         let stop = anyhow::Error::new(Stop::new("no").hint("do this"));
         assert_eq!(
             describe(&stop),

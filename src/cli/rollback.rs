@@ -14,7 +14,7 @@ use crate::unit_files::generations::{self, Generation};
 use crate::units::UnitSet;
 
 pub async fn run(args: RollbackArgs, user: bool) -> anyhow::Result<ExitCode> {
-    let places = machine::places(user);
+    let places = machine::places(user)?;
     let known = generations::list(&places)
         .map_err(|error| anyhow::Error::new(error).context("the generations cannot be read"))?;
     if args.list {
@@ -54,7 +54,11 @@ fn choose(known: &[Generation], wanted: Option<u64>) -> anyhow::Result<&Generati
             Some(number) => Stop::new(format!("there is no generation {number}")),
             None => Stop::new("there is no earlier generation"),
         };
-        stop.hint("see them with: rpmctl rollback --list").into()
+        let hint = match known.len() {
+            0 => "there are none yet; each apply that changes something makes one",
+            _ => "see them with: rpmctl rollback --list",
+        };
+        stop.hint(hint).into()
     })
 }
 
@@ -76,6 +80,11 @@ fn list(known: &[Generation], json: bool) -> anyhow::Result<()> {
             }));
         }
         return Ok(out::line(&serde_json::Value::from(rows).to_string())?);
+    }
+    if known.is_empty() {
+        return Ok(out::line(
+            "no generations yet; each apply that changes something makes one",
+        )?);
     }
     let mut rows = Vec::new();
     for generation in known {

@@ -19,7 +19,7 @@ use crate::journal::{LogApp, Scope};
 use crate::plan::{Scope as Which, removal};
 use crate::private::{self, Tether};
 use crate::systemd::{Bus, ConnectError, Manager, UnitState, Unreachable};
-use crate::unit_files::{Places, shim};
+use crate::unit_files::Places;
 use crate::units::UnitSet;
 
 #[derive(Args, Debug)]
@@ -61,7 +61,7 @@ async fn on_private(file: &FileArgs) -> anyhow::Result<ExitCode> {
                 env: private.env_dir().into(),
                 state: folder.join("rpmctl-state"),
                 run: folder.join("rpmctl"),
-                templates: machine::places(false).templates,
+                templates: machine::places(false)?.templates,
                 search: vec![],
             },
             manager,
@@ -79,7 +79,7 @@ async fn on_private(file: &FileArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Result<ExitCode> {
-    let (places, folder) = transient_places(user);
+    let (places, folder) = transient_places(user)?;
     let mut tether = Tether::fasten(&manager.connection()).await?;
     let machine = Machine {
         places,
@@ -108,8 +108,8 @@ async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Re
 }
 
 /// Runtime folders of the manager: nothing of a run outlives the machine's boot.
-fn transient_places(user: bool) -> (Places, PathBuf) {
-    let permanent = machine::places(user);
+fn transient_places(user: bool) -> anyhow::Result<(Places, PathBuf)> {
+    let permanent = machine::places(user)?;
     let run = permanent
         .run
         .parent()
@@ -131,7 +131,7 @@ fn transient_places(user: bool) -> (Places, PathBuf) {
         templates: permanent.templates,
         search,
     };
-    (places, folder)
+    Ok((places, folder))
 }
 
 async fn compile(
@@ -187,7 +187,7 @@ async fn serve(machine: &Machine, set: &UnitSet) -> anyhow::Result<ExitCode> {
 async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<ExitCode> {
     let observed = observe::observe(&machine.places, Some(&machine.manager), set).await?;
     let plan = plan::make(set, &observed, &Which::Wanted)?;
-    shim::install(&machine.places.shim())?;
+    machine::install_shim(&machine.places, set)?;
     let failures = run::run(machine, &plan, None, |step| out::say(&format!("  {step}"))).await?;
     apply::show_failures(&failures);
     for app in &set.apps {

@@ -60,6 +60,16 @@ pub fn resolve(
         node_args,
         args,
     };
+    // A missing interpreter must not hide that the script is missing too; told twice it is one problem.
+    let named = interpreter
+        .as_ref()
+        .is_some_and(|(name, _)| name.trim() != "none");
+    if named
+        && !script.trim().contains(char::is_whitespace)
+        && let Err(Failure::Problem(problem)) = setting.name().and_then(|name| setting.find(name))
+    {
+        fields.problems.push(*problem);
+    }
     let had_node_args = !setting.node_args.is_empty();
     match setting.resolve(interpreter.as_ref()) {
         Ok((resolved, interpreted)) => {
@@ -116,11 +126,7 @@ impl Setting<'_> {
                 }
             };
         }
-        // Blanks around a name are a slip, unless a file is called so.
-        let script = match self.script.trim() {
-            trimmed if trimmed == self.script || self.is_file()? => self.script,
-            trimmed => trimmed,
-        };
+        let script = self.name()?;
         let direct = interpreter.is_some() && named.is_none();
         let (program, by_path) = self.find(script)?;
         if let Some(runner) = runner {
@@ -276,6 +282,14 @@ impl Setting<'_> {
         Problem::at(self.span, "`script` has a quote that is not closed")
             .label("close it, or put the arguments into `args`")
             .into()
+    }
+
+    /// Blanks around a name are a slip, unless a file is called so.
+    fn name(&self) -> Outcome<&str> {
+        match self.script.trim() {
+            trimmed if trimmed == self.script || self.is_file()? => Ok(self.script),
+            trimmed => Ok(trimmed),
+        }
     }
 
     fn is_file(&self) -> Outcome<bool> {

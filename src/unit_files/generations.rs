@@ -39,7 +39,7 @@ pub fn list(places: &Places) -> io::Result<Vec<Generation>> {
     let mut found = Vec::new();
     let entries = match fs::read_dir(folder(places)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        entries => entries?,
+        entries => entries.map_err(|error| named(&folder(places), error))?,
     };
     for entry in entries {
         let entry = entry?;
@@ -53,8 +53,13 @@ pub fn list(places: &Places) -> io::Result<Vec<Generation>> {
         let about = entry.path().join("about");
         found.push(Generation {
             number,
-            made: fs::metadata(&about)?.modified()?,
-            about: fs::read_to_string(&about)?.trim_end().to_owned(),
+            made: fs::metadata(&about)
+                .and_then(|about| about.modified())
+                .map_err(|error| named(&about, error))?,
+            about: fs::read_to_string(&about)
+                .map_err(|error| named(&about, error))?
+                .trim_end()
+                .to_owned(),
         });
     }
     found.sort_by_key(|generation| generation.number);
@@ -69,12 +74,17 @@ pub fn read(places: &Places, number: u64) -> io::Result<Snapshot> {
     })
 }
 
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 fn texts(folder: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder).map_err(|error| named(folder, error))? {
         let entry = entry?;
         if let Ok(name) = entry.file_name().into_string() {
-            found.insert(name, fs::read_to_string(entry.path())?);
+            let text = fs::read_to_string(entry.path());
+            found.insert(name, text.map_err(|error| named(&entry.path(), error))?);
         }
     }
     Ok(found)

@@ -16,7 +16,13 @@ pub fn read(places: &Places) -> io::Result<Option<BTreeSet<String>>> {
     match std::fs::read_to_string(path(places)) {
         Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => {
+            let path = path(places);
+            Err(io::Error::new(
+                error.kind(),
+                format!("{}: {error}", path.display()),
+            ))
+        }
     }
 }
 

@@ -43,7 +43,8 @@ pub fn env(places: &Places) -> io::Result<BTreeMap<String, String>> {
             && name.ends_with(".env")
             && !name.starts_with('.')
         {
-            found.insert(name, std::fs::read_to_string(entry.path())?);
+            let text = text_of(&entry.path())?;
+            found.insert(name, text);
         }
     }
     Ok(found)
@@ -98,16 +99,26 @@ pub fn foreign(
     Ok(found)
 }
 
-/// Templates of the site by name.
+/// Templates of the site by name; hidden files and what editors leave beside them (`app.target~`) are none. Errors name the file.
 pub fn templates(places: &Places) -> io::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for entry in entries(&places.on_disk(&places.templates))? {
         let entry = entry?;
-        if let Ok(name) = entry.file_name().into_string() {
-            found.insert(name, std::fs::read_to_string(entry.path())?);
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
         }
+        let text = text_of(&entry.path())?;
+        found.insert(name, text);
     }
     Ok(found)
+}
+
+fn text_of(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// The entries of a folder; none when it is not there.

@@ -40,13 +40,25 @@ impl Templates {
     }
 }
 
-/// The innermost cause: the one that names the place.
+/// The innermost cause: the one that names the place. A drawing of the place starts on a line of its own.
 fn words(error: &tera::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string()
+    let text = cause.to_string();
+    if text.trim_start().starts_with("-->") {
+        return format!("does not parse\n{text}");
+    }
+    let variable = text
+        .strip_prefix("Variable `")
+        .and_then(|t| t.split_once('`'));
+    match variable {
+        Some((name, rest)) if rest.starts_with(" not found") => {
+            format!("`{name}` is none of the variables it is given")
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ mod find;
 mod find_node;
 mod find_python;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
 use super::ecosystem::{self, DEFAULT_FILE};
+use super::{out, table};
 use crate::config::Options;
 
 /// Write a commented ecosystem.toml for what is in a folder
@@ -50,7 +51,7 @@ pub fn run(args: InitArgs) -> anyhow::Result<ExitCode> {
     let name = path.display().to_string();
     let loaded = ecosystem::check(&text, &folder.join(DEFAULT_FILE), &name, Options::default())?;
     if args.stdout {
-        write!(std::io::stdout().lock(), "{text}")?;
+        out::text(&text)?;
     } else {
         let mut file = tempfile::NamedTempFile::new_in(&folder)
             .with_context(|| format!("cannot write into {}", folder.display()))?;
@@ -63,27 +64,17 @@ pub fn run(args: InitArgs) -> anyhow::Result<ExitCode> {
             false => file.persist_noclobber(&target).map(drop),
         }
         .with_context(|| format!("cannot write {name}"))?;
-        let mut out = std::io::stdout().lock();
         for app in &apps {
-            writeln!(out, "{}: {}", app.name, app.why)?;
+            out::line(&format!("{}: {}", app.name, app.why))?;
         }
-        writeln!(
-            out,
+        out::line(&format!(
             "wrote {name}; `rpmctl check` checks it, `rpmctl apply` starts it"
-        )?;
+        ))?;
     }
     if loaded.checked.model.is_none() {
         // What the apps need is not installed yet: the file is still the one to start from.
-        let mut err = std::io::stderr().lock();
-        let color = ecosystem::color(err.is_terminal());
-        write!(
-            err,
-            "{}",
-            loaded
-                .written
-                .report(&loaded.checked.problems)
-                .to_text(color)
-        )?;
+        let report = loaded.written.report(&loaded.checked.problems);
+        out::say(report.to_text(table::colour_err()).trim_end());
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,9 @@
+//! The program as its user meets it: exit code, standard output and standard error, compared whole.
+
+mod files;
+mod here;
+mod names;
+mod no_systemd;
+mod render;
+mod streams;
+mod usage;

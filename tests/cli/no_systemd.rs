@@ -1,0 +1,80 @@
+//! Commands where no service manager can be reached, and where nothing has been applied yet.
+
+use crate::here::Here;
+
+const APP: &str = "[[apps]]\nname = \"api\"\nscript = \"sleep 100\"\n";
+
+#[test]
+fn what_needs_systemd_says_so_and_what_to_do() {
+    let here = Here::new();
+    here.write("ecosystem.toml", APP);
+    let init = std::fs::read_to_string("/proc/1/comm").unwrap();
+    let said = format!(
+        "error: systemd is not the service manager here (process 1 is `{}`)
+  run the apps in the foreground on a private systemd: rpmctl run ecosystem.toml
+  or only write the unit files: rpmctl render ecosystem.toml --root DIR
+",
+        init.trim()
+    );
+    for args in [
+        &["apply"][..],
+        &["apply", "--json"],
+        &["apply", "--check"],
+        &["plan"],
+        &["plan", "--json", "--detailed-exitcode"],
+        &["start", "api"],
+        &["stop", "all"],
+        &["restart", "api@0"],
+        &["delete", "api"],
+        &["list"],
+        &["list", "--json"],
+        &["ls"],
+        &["ps"],
+        &["jlist"],
+        &["status"],
+        &["status", "--json"],
+        &["show", "api"],
+        &["--user", "apply"],
+        &["--user", "list"],
+    ] {
+        here.run(args).is(1, "", &said);
+    }
+}
+
+#[test]
+fn where_nothing_was_applied() {
+    let here = Here::new();
+    let none =
+        "error: there are no apps\n  apply an ecosystem file first: rpmctl apply ecosystem.toml\n";
+    here.run(&["--user", "logs"]).is(1, "", none);
+    here.run(&["--user", "logs", "api"]).is(1, "", none);
+    let first = "each apply that changes something makes one";
+    here.run(&["--user", "rollback", "--list"]).is(
+        0,
+        &format!("no generations yet; {first}\n"),
+        "",
+    );
+    here.run(&["--user", "rollback", "--list", "--json"])
+        .is(0, "[]\n", "");
+    here.run(&["--user", "rollback"]).is(
+        1,
+        "",
+        &format!("error: there is no earlier generation\n  there are none yet; {first}\n"),
+    );
+    here.run(&["--user", "rollback", "3"]).is(
+        1,
+        "",
+        &format!("error: there is no generation 3\n  there are none yet; {first}\n"),
+    );
+    assert_eq!(here.tree("home"), [""; 0]);
+}
+
+#[test]
+fn without_a_home_no_folder_is_the_users() {
+    let here = Here::new();
+    here.shell("unset HOME; \"$RPMCTL\" --user rollback").is(
+        1,
+        "",
+        "error: HOME is not set, so the folder of your units is not known\n  set HOME, or XDG_CONFIG_HOME\n",
+    );
+}
