@@ -117,6 +117,16 @@ pub async fn explain(
     machine: &Machine,
     units: &[(String, &Facts)],
 ) -> anyhow::Result<Vec<Failure>> {
+    // Where the listener is missing, nothing else of that app can be up: one reason is enough.
+    let deaf: Vec<&str> = units
+        .iter()
+        .filter(|(unit, _)| unit.ends_with(".socket"))
+        .map(|(_, facts)| facts.app.as_str())
+        .collect();
+    let units: Vec<&(String, &Facts)> = units
+        .iter()
+        .filter(|(unit, facts)| unit.ends_with(".socket") || !deaf.contains(&facts.app.as_str()))
+        .collect();
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
     let details = machine.manager.details(&names).await?;
     let states = machine.manager.states(&names).await?;
@@ -129,6 +139,10 @@ pub async fn explain(
             facts.max_restarts,
         );
         let why = match (state.active.as_str(), state.sub.as_str()) {
+            _ if unit.ends_with(".socket") && state.load == "loaded" => format!(
+                "cannot listen on {}: in use by another program? `ss -ltnp` shows who listens, `systemctl status {unit}` what systemd said",
+                facts.listen.join(", ")
+            ),
             ("activating", "auto-restart" | "auto-restart-queued") => {
                 format!(
                     "{ending}; systemd goes on restarting it ({} times so far)",

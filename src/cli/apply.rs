@@ -147,7 +147,7 @@ pub fn show_failures(failures: &[Failure]) {
         for line in &failure.lines {
             out::say(&format!("    {line}"));
         }
-        if failure.lines.is_empty() {
+        if failure.lines.is_empty() && failure.unit.ends_with(".service") {
             out::say("    (it wrote nothing)");
         }
     }

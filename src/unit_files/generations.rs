@@ -50,16 +50,15 @@ pub fn list(places: &Places) -> io::Result<Vec<Generation>> {
         else {
             continue;
         };
+        // One that was tampered with must not stand in the way of the others, nor of the next apply.
         let about = entry.path().join("about");
         found.push(Generation {
             number,
-            made: fs::metadata(&about)
-                .and_then(|about| about.modified())
-                .map_err(|error| named(&about, error))?,
-            about: fs::read_to_string(&about)
-                .map_err(|error| named(&about, error))?
-                .trim_end()
-                .to_owned(),
+            made: entry.metadata()?.modified()?,
+            about: fs::read_to_string(&about).map_or_else(
+                |_| "(damaged)".to_owned(),
+                |text| text.trim_end().to_owned(),
+            ),
         });
     }
     found.sort_by_key(|generation| generation.number);
@@ -117,7 +116,7 @@ pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64
     let folder = folder(places);
     let known = list(places)?;
     if let Some(newest) = known.last()
-        && read(places, newest.number)? == *snapshot
+        && read(places, newest.number).is_ok_and(|kept| kept == *snapshot)
     {
         return Ok(newest.number);
     }

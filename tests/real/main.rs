@@ -16,5 +16,6 @@ mod examples;
 mod failing;
 mod limits;
 mod readers;
+mod refusals;
 mod safety;
 mod user;
