@@ -62,7 +62,7 @@ fn a_killed_apply_is_carried_on_by_the_next() {
             GAP * u64::from(step)
         );
         assert_eq!(second.status, 0, "{case}");
-        assert_eq!(greetings(bed, "web", 3), [greeting.as_str(); 3], "{case}");
+        assert_eq!(greetings(bed, "web", 2), [greeting.as_str(); 2], "{case}");
         assert_eq!(
             greetings(bed, "rs", 2 + step % 2),
             vec![greeting.as_str(); 2 + step as usize % 2],
