@@ -10,13 +10,13 @@ use super::observe;
 use super::rolling::{self, Restart};
 use super::verify::{self, Failure};
 use crate::plan::{AppPlan, Change, FileChange, Plan};
-use crate::systemd::{Job, Verb};
+use crate::systemd::{Job, Outcome, Verb};
 use crate::unit_files::generations::{self, Snapshot};
 use crate::unit_files::write::{self, Changes};
 use crate::unit_files::{Places, pending};
 use crate::units::{Facts, UnitSet};
 
-/// Longest wait for a unit to stop or a target to start beyond what its app allows itself.
+/// Longest wait for units to stop, whatever time they allow themselves.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// stage files → stop → files → daemon-reload → reset → start → restart → wait. Call it with the lock held, on a plan made under the same lock.
@@ -78,7 +78,12 @@ pub async fn run(
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
         .collect();
     let mut failures = Vec::new();
-    for result in machine.manager.run_jobs(&starts, PATIENCE, |_| {}).await? {
+    // A target's job ends with those of its instances; one that is restarted for ever would keep it waiting.
+    let patience = patience(plan);
+    for result in machine.manager.run_jobs(&starts, patience, |_| {}).await? {
+        if matches!(result.outcome, Outcome::Unfinished(_)) {
+            continue;
+        }
         if let Some(why) = result.problem() {
             let of = |app: &&AppPlan| app.start.contains(&result.unit);
             let app = plan.apps.iter().find(of);
@@ -139,6 +144,24 @@ pub async fn left_over(
         .collect())
 }
 
+/// As long as the apps may take that wait for one another, and a little for systemd.
+fn patience(plan: &Plan) -> Duration {
+    let needed = |app: &AppPlan| {
+        let name = &app.facts.app;
+        plan.apps
+            .iter()
+            .any(|other| other.facts.after.contains(name))
+    };
+    let before: Duration = plan
+        .apps
+        .iter()
+        .filter(|app| needed(app))
+        .map(|app| app.facts.ready_timeout)
+        .sum();
+    let longest = plan.apps.iter().map(|app| app.facts.ready_timeout).max();
+    before + longest.unwrap_or_default() + Duration::from_secs(5)
+}
+
 fn all<'a>(
     plan: &'a Plan,
     units: impl Fn(&'a AppPlan) -> &'a Vec<String>,
@@ -184,8 +207,8 @@ fn refuse_unless_stopped(results: &[crate::systemd::JobResult]) -> anyhow::Resul
         .iter()
         .filter(|result| {
             // A unit that is already gone, or whose stop ended badly, is down all the same.
-            !matches!(&result.outcome, crate::systemd::Outcome::Refused(refusal) if refusal.is_no_such_unit())
-                && !matches!(result.outcome, crate::systemd::Outcome::Failed | crate::systemd::Outcome::Timeout)
+            !matches!(&result.outcome, Outcome::Refused(refusal) if refusal.is_no_such_unit())
+                && !matches!(result.outcome, Outcome::Failed | Outcome::Timeout)
         })
         .filter_map(crate::systemd::JobResult::problem)
         .collect();

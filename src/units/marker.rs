@@ -151,35 +151,43 @@ impl Facts {
 pub fn mark(body: &str, facts: &Facts, of_target: bool) -> String {
     let body = body.trim_end();
     let mut text = format!("{body}\n\n{HEADING}\n");
-    let mut put = |key: &str, value: &str| {
-        writeln!(text, "{key}={}", quote::fact(value)).expect("writing to a string")
-    };
-    put("App", facts.app.as_str());
-    put("File", &facts.file.display().to_string());
+    let mut lines = vec![
+        ("App", facts.app.to_string()),
+        ("File", facts.file.display().to_string()),
+    ];
     if of_target {
-        for (key, value) in facts.pairs() {
-            put(key, &value);
-        }
+        lines.extend(facts.pairs());
     }
-    put("Hash", &hash(body));
+    for (key, value) in lines {
+        writeln!(text, "{key}={}", quote::fact(&value)).expect("writing to a string");
+    }
+    let hash = hash(&text);
+    writeln!(text, "Hash={hash}").expect("writing to a string");
     text
 }
 
 /// The app whose unit this is; None when it is not ours.
 pub fn owner(text: &str) -> Option<String> {
-    let section = &text[text.find(HEADING)?..];
+    let section = &text[section_at(text)?..];
     Sections::parse(section)
         .get(SECTION, "App")
         .map(quote::read_fact)
 }
 
-/// Whether the text before our section is not what we wrote there.
+/// Where our section begins: its heading on a line of its own, not the words in somebody's description.
+fn section_at(text: &str) -> Option<usize> {
+    text.find("\n[X-Rpmctl]\n").map(|at| at + 1)
+}
+
+/// Whether anything in the text, our section included, is not what we wrote there.
 pub fn edited(text: &str) -> bool {
-    let Some(at) = text.find(HEADING) else {
+    let Some((rest, written)) = text
+        .strip_suffix('\n')
+        .and_then(|text| text.rsplit_once("\nHash="))
+    else {
         return true;
     };
-    let (body, section) = text.split_at(at);
-    Sections::parse(section).get(SECTION, "Hash") != Some(hash(body.trim_end()).as_str())
+    written != hash(&format!("{rest}\n"))
 }
 
 fn hash(body: &str) -> String {
@@ -232,6 +240,8 @@ mod tests {
         let text = mark("[Unit]\nDescription=x\n", &facts(), false);
         assert!(!edited(&text));
         assert!(edited(&text.replace("=x", "=y")));
+        assert!(edited(&format!("{text}# appended\n")));
+        assert!(edited(&format!("{text}[Service]\nNice=1\n")));
         assert_eq!(owner("[Unit]\nDescription=x\n"), None);
     }
 }

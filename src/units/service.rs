@@ -1,5 +1,7 @@
 //! `app@.service`: the template of an app's instances.
 
+use std::time::Duration;
+
 use tera::Context;
 
 use super::compile::Site;
@@ -11,6 +13,10 @@ pub const GAVE_UP: u8 = 199;
 
 /// Tells two starts that follow each other at once from two with a run of `min_uptime` between them, whatever the timer's slack.
 const SLACK_MS: u128 = 250;
+
+/// The shortest delay of an automatic restart, systemd's own default: what fails before the start script runs (a folder that is gone, an
+/// `ExecStartPre=`) is not counted there, and without a pause systemd would try it a hundred times a second.
+const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 
 /// How an instance comes up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,7 +177,7 @@ fn counted_starts(app: &App) -> Option<u32> {
 fn window_ms(restart: &Restart) -> u128 {
     let delay = match restart.backoff {
         Some(_) => 15_000,
-        None => restart.delay.as_millis(),
+        None => restart.delay.max(SHORTEST_DELAY).as_millis(),
     };
     restart.min_uptime.as_millis() + delay + SLACK_MS
 }
@@ -180,9 +186,9 @@ fn window_ms(restart: &Restart) -> u128 {
 fn restart(context: &mut Context, restart: &Restart, site: &Site, notes: &mut Vec<String>) {
     context.insert("restart", if restart.auto { "always" } else { "no" });
     let mut steps = None;
-    let mut delay = restart.delay;
+    let mut delay = restart.delay.max(SHORTEST_DELAY);
     if let Some(first) = restart.backoff {
-        delay = first;
+        delay = first.max(SHORTEST_DELAY);
         if site.systemd >= 254 {
             let ratio = 15_000.0 / (first.as_millis().max(1) as f64);
             steps = Some((ratio.ln() / 1.5f64.ln()).round().max(1.0) as u32);
@@ -209,7 +215,7 @@ fn after(app: &App) -> Vec<String> {
 }
 
 /// `1500ms`, `10s`: systemd.time(7).
-fn millis(span: std::time::Duration) -> String {
+fn millis(span: Duration) -> String {
     match span.as_millis() {
         0 => "0".to_owned(),
         ms if ms % 1000 == 0 => format!("{}s", ms / 1000),

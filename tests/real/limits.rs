@@ -294,3 +294,21 @@ fn slow_failures_are_not_counted() {
     assert_ne!(state(bed, "slow@0.service"), "failed");
     ok(bed, &["delete", "slow"]);
 }
+
+/// What fails before the start script runs is counted nowhere: systemd goes on trying, at a pace that hurts nobody, and apply does not wait for ever.
+#[test]
+fn a_start_that_fails_before_the_program_neither_spins_nor_holds_apply_up() {
+    let bed = &apps::bed();
+    let more = "listen_timeout = \"2s\"\n[apps.systemd.Service]\nExecStartPre = \"/bin/false\"\n";
+    apps::write(bed, &shell("early", "exec sleep 1000", more));
+    let begun = Instant::now();
+    let told = fails(bed, &["apply"], 1);
+    let span = begun.elapsed();
+    assert!(span < Duration::from_secs(20), "{span:?}\n{told}");
+    assert!(told.stderr.contains("error: early@0.service: "), "{told}");
+    let restarts: u64 = property(bed, "NRestarts", &apps::units("early", 1))[0]
+        .parse()
+        .expect("a number");
+    let pace = restarts as f64 / span.as_secs_f64();
+    assert!(restarts > 0 && pace < 10.0, "{restarts} in {span:?}");
+}
