@@ -106,8 +106,7 @@ async fn start(
             .iter()
             .map(|(unit, _)| Job::new(Verb::Start, unit.as_str())),
     );
-    machine.manager.run_jobs(&jobs, PATIENCE, |_| {}).await?;
-    verify::wait(machine, &units, |unit, up| {
+    verify::start(machine, &jobs, &units, |unit, up| {
         progress(format!(
             "{} {unit}",
             if up { "started  " } else { "failed   " }
@@ -135,8 +134,7 @@ async fn restart_down(
         .iter()
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
         .collect();
-    machine.manager.run_jobs(&starts, PATIENCE, |_| {}).await?;
-    verify::wait(machine, units, |unit, up| {
+    verify::start(machine, &starts, units, |unit, up| {
         progress(format!(
             "{} {unit}",
             if up { "restarted" } else { "failed   " }

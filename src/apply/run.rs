@@ -10,7 +10,7 @@ use super::observe;
 use super::rolling::{self, Restart};
 use super::verify::{self, Failure};
 use crate::plan::{AppPlan, Change, FileChange, Plan};
-use crate::systemd::{Job, Outcome, Verb};
+use crate::systemd::{Job, Verb};
 use crate::unit_files::generations::{self, Snapshot};
 use crate::unit_files::write::{self, Changes};
 use crate::unit_files::{Places, pending};
@@ -77,24 +77,7 @@ pub async fn run(
     let starts: Vec<Job> = all(plan, |app| &app.start)
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
         .collect();
-    let mut failures = Vec::new();
-    // A target's job ends with those of its instances; one that is restarted for ever would keep it waiting.
-    let patience = patience(plan);
-    for result in machine.manager.run_jobs(&starts, patience, |_| {}).await? {
-        if matches!(result.outcome, Outcome::Unfinished(_)) {
-            continue;
-        }
-        if let Some(why) = result.problem() {
-            let of = |app: &&AppPlan| app.start.contains(&result.unit);
-            let app = plan.apps.iter().find(of);
-            failures.push(Failure {
-                app: app.map_or_else(String::new, |app| app.facts.app.to_string()),
-                unit: result.unit,
-                why,
-                lines: vec![],
-            });
-        }
-    }
+    let mut failures = verify::refused(&machine.manager.queue_jobs(&starts).await?);
     let restarts: Vec<Restart<'_>> = plan
         .apps
         .iter()
@@ -144,24 +127,6 @@ pub async fn left_over(
         .collect())
 }
 
-/// As long as the apps may take that wait for one another, and a little for systemd.
-fn patience(plan: &Plan) -> Duration {
-    let needed = |app: &AppPlan| {
-        let name = &app.facts.app;
-        plan.apps
-            .iter()
-            .any(|other| other.facts.after.contains(name))
-    };
-    let before: Duration = plan
-        .apps
-        .iter()
-        .filter(|app| needed(app))
-        .map(|app| app.facts.ready_timeout)
-        .sum();
-    let longest = plan.apps.iter().map(|app| app.facts.ready_timeout).max();
-    before + longest.unwrap_or_default() + Duration::from_secs(5)
-}
-
 fn all<'a>(
     plan: &'a Plan,
     units: impl Fn(&'a AppPlan) -> &'a Vec<String>,
@@ -207,8 +172,8 @@ fn refuse_unless_stopped(results: &[crate::systemd::JobResult]) -> anyhow::Resul
         .iter()
         .filter(|result| {
             // A unit that is already gone, or whose stop ended badly, is down all the same.
-            !matches!(&result.outcome, Outcome::Refused(refusal) if refusal.is_no_such_unit())
-                && !matches!(result.outcome, Outcome::Failed | Outcome::Timeout)
+            !matches!(&result.outcome, crate::systemd::Outcome::Refused(refusal) if refusal.is_no_such_unit())
+                && !matches!(result.outcome, crate::systemd::Outcome::Failed | crate::systemd::Outcome::Timeout)
         })
         .filter_map(crate::systemd::JobResult::problem)
         .collect();

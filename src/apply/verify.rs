@@ -8,8 +8,11 @@ use tokio::time::Instant;
 use super::Machine;
 use crate::journal::{LogApp, Query, Stream, read};
 use crate::model::ending;
-use crate::systemd::{Seen, Verdict};
+use crate::systemd::{Job, JobResult, Seen, Verdict};
 use crate::units::Facts;
+
+/// Longest wait for units of others that an app depends on.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Lines shown of an instance that failed.
 const SHOWN: usize = 10;
@@ -44,13 +47,16 @@ pub async fn wait(
         .map(|(unit, facts)| (unit.as_str(), *facts))
         .collect();
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
-    let deadline =
-        |facts: &Facts| begun + facts.ready_timeout + facts.settle + Duration::from_secs(1);
-    let latest = units
+    let apps: BTreeMap<&str, &Facts> = units
         .iter()
-        .map(|(_, facts)| deadline(facts))
-        .max()
-        .unwrap_or(begun);
+        .map(|(_, facts)| (facts.app.as_str(), *facts))
+        .collect();
+    let deadlines: BTreeMap<&str, Instant> = apps
+        .iter()
+        .map(|(name, facts)| (*name, begun + allowed(facts, &apps)))
+        .collect();
+    let deadline = |facts: &Facts| deadlines[facts.app.as_str()];
+    let latest = deadlines.values().max().copied().unwrap_or(begun);
     let results = machine
         .manager
         .wait_settled(
@@ -59,7 +65,7 @@ pub async fn wait(
                 let facts = facts[seen.state.name.as_str()];
                 judge(seen, now, facts, deadline(facts))
             },
-            latest + Duration::from_secs(1) - begun,
+            (latest - begun).max(PATIENCE) + Duration::from_secs(1),
             |one| settled(&one.unit, one.verdict == Verdict::Up),
         )
         .await?;
@@ -72,6 +78,17 @@ pub async fn wait(
         })
         .collect();
     explain(machine, &down).await
+}
+
+/// An app's own time, after that of the apps it waits for. `config` has refused cycles.
+fn allowed(facts: &Facts, apps: &BTreeMap<&str, &Facts>) -> Duration {
+    let own = facts.ready_timeout + facts.settle + Duration::from_secs(1);
+    let before = facts
+        .after
+        .iter()
+        .filter_map(|name| apps.get(name.as_str()))
+        .map(|other| allowed(other, apps));
+    own + before.max().unwrap_or_default()
 }
 
 /// Up, down, or ask again: an automatic restart under way is neither until the app's time is over.
@@ -112,25 +129,52 @@ fn steadily_down(seen: &Seen, now: Instant) -> Verdict {
     }
 }
 
+/// Asks systemd to start and waits as [`wait`] does; what systemd refuses has failed too.
+pub async fn start(
+    machine: &Machine,
+    jobs: &[Job],
+    units: &[(String, &Facts)],
+    settled: impl FnMut(&str, bool),
+) -> anyhow::Result<Vec<Failure>> {
+    let mut failures = refused(&machine.manager.queue_jobs(jobs).await?);
+    let known = |unit: &String| failures.iter().any(|failure| failure.unit == *unit);
+    let left: Vec<(String, &Facts)> = units
+        .iter()
+        .filter(|(unit, _)| !known(unit))
+        .cloned()
+        .collect();
+    failures.extend(wait(machine, &left, settled).await?);
+    Ok(failures)
+}
+
+/// What systemd did not take.
+pub fn refused(results: &[JobResult]) -> Vec<Failure> {
+    results
+        .iter()
+        .filter_map(|result| {
+            let unit = result.unit.clone();
+            let stem = unit.rsplit_once('@').map(|(stem, _)| stem);
+            let app = stem.unwrap_or(unit.trim_end_matches(".target")).to_owned();
+            let why = result.problem()?;
+            Some(Failure {
+                app,
+                unit,
+                why,
+                lines: vec![],
+            })
+        })
+        .collect()
+}
+
 /// What systemd says of units that are down, and their last lines.
 pub async fn explain(
     machine: &Machine,
     units: &[(String, &Facts)],
 ) -> anyhow::Result<Vec<Failure>> {
-    // Where the listener is missing, nothing else of that app can be up: one reason is enough.
-    let deaf: Vec<&str> = units
-        .iter()
-        .filter(|(unit, _)| unit.ends_with(".socket"))
-        .map(|(_, facts)| facts.app.as_str())
-        .collect();
-    let units: Vec<&(String, &Facts)> = units
-        .iter()
-        .filter(|(unit, facts)| unit.ends_with(".socket") || !deaf.contains(&facts.app.as_str()))
-        .collect();
+    let (units, mut failures) = without_socket(machine, units).await?;
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
     let details = machine.manager.details(&names).await?;
     let states = machine.manager.states(&names).await?;
-    let mut failures = Vec::new();
     for (((unit, facts), details), state) in units.iter().zip(details).zip(states) {
         let ending = ending::in_words(
             &details.ending.result,
@@ -139,10 +183,6 @@ pub async fn explain(
             facts.max_restarts,
         );
         let why = match (state.active.as_str(), state.sub.as_str()) {
-            _ if unit.ends_with(".socket") && state.load == "loaded" => format!(
-                "cannot listen on {}: in use by another program? `ss -ltnp` shows who listens, `systemctl status {unit}` what systemd said",
-                facts.listen.join(", ")
-            ),
             ("activating", "auto-restart" | "auto-restart-queued") => {
                 format!(
                     "{ending}; systemd goes on restarting it ({} times so far)",
@@ -159,6 +199,9 @@ pub async fn explain(
                     state.load
                 )
             }
+            ("inactive", _) if state.job.is_some() => {
+                "still waits for what it depends on".to_owned()
+            }
             _ => ending,
         };
         failures.push(Failure {
@@ -169,6 +212,69 @@ pub async fn explain(
         });
     }
     Ok(failures)
+}
+
+/// Where the shared socket failed, that is the failure of the app, and nothing else ran: one failure an app, and the units that are left to explain.
+async fn without_socket<'a>(
+    machine: &Machine,
+    units: &[(String, &'a Facts)],
+) -> anyhow::Result<(Vec<(String, &'a Facts)>, Vec<Failure>)> {
+    let sockets: BTreeMap<String, &Facts> = units
+        .iter()
+        .filter(|(_, facts)| !facts.listen.is_empty())
+        .map(|(_, facts)| (facts.app.socket(), *facts))
+        .collect();
+    let names: Vec<String> = sockets.keys().cloned().collect();
+    let mut failures = Vec::new();
+    for state in machine.manager.states(&names).await? {
+        if state.active == "failed" {
+            let facts = sockets[&state.name];
+            failures.push(Failure {
+                app: facts.app.to_string(),
+                why: format!("cannot listen on {}", facts.listen.join(" ")),
+                lines: lines_about_socket(machine, facts).await,
+                unit: state.name,
+            });
+        }
+    }
+    let explained = |facts: &Facts| {
+        let app = facts.app.as_str();
+        failures.iter().any(|failure| failure.app == app)
+    };
+    let left = units
+        .iter()
+        .filter(|(_, facts)| !explained(facts))
+        .cloned()
+        .collect();
+    Ok((left, failures))
+}
+
+/// Why systemd could not open the socket: `api.socket: Failed to create listening socket ([::]:3000): Address already in use`.
+async fn lines_about_socket(machine: &Machine, facts: &Facts) -> Vec<String> {
+    let of = LogApp {
+        name: facts.app.to_string(),
+        stem: facts.app.stem().to_owned(),
+        instances: None,
+        date_format: None,
+    };
+    let query = Query {
+        lines: Some(READ),
+        stream: Some(Stream::Manager),
+        ..Query::new(machine.journal.clone(), vec![of])
+    };
+    read::sync().await;
+    let entries = read::past(&query).await.unwrap_or_default();
+    let begin = format!("{}: Failed to ", facts.app.socket());
+    let about = |text: String| {
+        text.strip_prefix(&begin)
+            .map(|rest| format!("failed to {rest}"))
+    };
+    let newest = entries.iter().rev().find_map(|entry| {
+        let text = about(entry.text().into_owned())?;
+        // `Failed to listen on sockets` follows, and says less.
+        text.contains("listening socket").then_some(text)
+    });
+    newest.into_iter().collect()
 }
 
 /// What the instance wrote last, oldest first; none where the journal cannot be read: the failure itself is what matters.

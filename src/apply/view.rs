@@ -101,7 +101,11 @@ pub async fn rows<'a>(
     let mut rows = Vec::with_capacity(chosen.len());
     for (((chosen, state), fact), usage) in chosen.into_iter().zip(states).zip(&facts).zip(usage) {
         let (id, app, instance) = chosen;
-        let ending = fact.ending.as_ref().filter(|_| state.active != "inactive");
+        // A start that is under way for the first time has not ended yet.
+        let ending = fact.ending.as_ref().filter(|ending| {
+            let none = ending.code == 0 && matches!(ending.result.as_str(), "" | "success");
+            state.active != "inactive" && !none
+        });
         rows.push(Row {
             facts: app,
             id,

@@ -25,6 +25,9 @@ enum Phase {
     Ended(Outcome),
 }
 
+/// Longest wait for the answer to a call that queues a job.
+const ANSWERED: Duration = Duration::from_secs(60);
+
 /// The number of the state call that finds jobs whose end was not heard.
 const RECHECK: usize = usize::MAX;
 
@@ -37,6 +40,8 @@ struct Run<'a, F> {
     queued: HashMap<String, Vec<usize>>,
     left: usize,
     resent: usize,
+    /// Done when every call is answered, not when every job has ended.
+    queue_only: bool,
     on_end: F,
 }
 
@@ -52,16 +57,7 @@ impl Manager {
         patience: Duration,
         on_end: impl FnMut(&JobResult),
     ) -> anyhow::Result<Vec<JobResult>> {
-        let mut run = Run {
-            manager: self,
-            jobs,
-            phases: jobs.iter().map(|_| Phase::Unsent).collect(),
-            early: HashMap::new(),
-            queued: HashMap::new(),
-            left: jobs.len(),
-            resent: 0,
-            on_end,
-        };
+        let mut run = Run::new(self, jobs, on_end);
         run.drive(patience).await?;
         let ended = |(job, phase): (&Job, Phase)| JobResult {
             verb: job.verb,
@@ -72,6 +68,20 @@ impl Manager {
             },
         };
         Ok(jobs.iter().zip(run.phases).map(ended).collect())
+    }
+
+    /// Queues all jobs at once and returns when systemd has answered: what it refused, in words. What becomes of the others their units tell. For starts
+    /// of targets: as long as an instance fails and starts again, its target's job waits.
+    pub async fn queue_jobs(&self, jobs: &[Job]) -> anyhow::Result<Vec<JobResult>> {
+        let mut refused = Vec::new();
+        let mut run = Run::new(self, jobs, |result: &JobResult| {
+            if matches!(result.outcome, Outcome::Refused(_)) {
+                refused.push(result.clone());
+            }
+        });
+        run.queue_only = true;
+        run.drive(ANSWERED).await?;
+        Ok(refused)
     }
 
     /// As [`run_jobs`](Manager::run_jobs), for one.
@@ -91,12 +101,31 @@ impl Manager {
     }
 }
 
-impl<F: FnMut(&JobResult)> Run<'_, F> {
+impl<'a, F: FnMut(&JobResult)> Run<'a, F> {
+    fn new(manager: &'a Manager, jobs: &'a [Job], on_end: F) -> Run<'a, F> {
+        Run {
+            manager,
+            jobs,
+            phases: jobs.iter().map(|_| Phase::Unsent).collect(),
+            early: HashMap::new(),
+            queued: HashMap::new(),
+            left: jobs.len(),
+            resent: 0,
+            queue_only: false,
+            on_end,
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        let unanswered = |phase: &Phase| matches!(phase, Phase::Unsent | Phase::Called);
+        self.left == 0 || self.queue_only && !self.phases.iter().any(unanswered)
+    }
+
     async fn drive(&mut self, patience: Duration) -> anyhow::Result<()> {
         let until = Instant::now() + patience;
         let (mut link, mut ear, mut queue) = self.begin().await?;
         let mut away: Option<Instant> = None;
-        while self.left > 0 {
+        while !self.is_finished() {
             if away.is_none() {
                 self.send(&link, &ear).await?;
             }
