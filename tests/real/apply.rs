@@ -159,10 +159,8 @@ fn more_and_fewer_instances_leave_the_others() {
     all_answer(bed, "web", 4101, 3, "hello");
     // The app as one stops and starts the three.
     bed.ok(&["systemctl", "stop", "web.target"]);
-    assert_eq!(
-        [0, 1, 2].map(|n| state(bed, &format!("web@{n}.service"))),
-        ["inactive"; 3]
-    );
+    let down = || [0, 1, 2].map(|n| state(bed, &format!("web@{n}.service"))) == ["inactive"; 3];
+    bed.wait_until("the three are down", apps::PATIENCE, down);
     bed.ok(&["systemctl", "start", "web.target"]);
     all_answer(bed, "web", 4101, 3, "hello");
     assert_eq!(runs(bed, "py", 1), other);

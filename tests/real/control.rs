@@ -185,9 +185,14 @@ fn a_stopped_app_stays_stopped_until_the_next_apply() {
     all_answer(bed, "web", 4101, 3, "hello");
     // systemd's own words do the same.
     bed.ok(&["systemctl", "stop", "web.target"]);
-    assert_eq!(statuses(bed, &["web"]), ["stopped"; 3]);
-    bed.ok(&["systemctl", "start", "web.target"]);
-    assert_eq!(statuses(bed, &["web"]), ["online"; 3]);
+    let down = || statuses(bed, &["web"]) == ["stopped"; 3];
+    bed.wait_until("web is down", apps::PATIENCE, down);
+    // What boots the machine starts it, as it is enabled; a boot reads all units anew.
+    bed.ok(&["systemctl", "daemon-reload"]);
+    bed.ok(&["systemctl", "start", "multi-user.target"]);
+    bed.wait_until("web is up", apps::PATIENCE, || {
+        statuses(bed, &["web"]) == ["online"; 3]
+    });
     assert_eq!(runs(bed, "py", 2), py);
 }
 

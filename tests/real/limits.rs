@@ -312,3 +312,61 @@ fn a_start_that_fails_before_the_program_neither_spins_nor_holds_apply_up() {
     let pace = restarts as f64 / span.as_secs_f64();
     assert!(restarts > 0 && pace < 10.0, "{restarts} in {span:?}");
 }
+
+#[test]
+fn an_app_that_is_never_ready_is_told_and_does_not_hold_up_the_others() {
+    let bed = &apps::bed();
+    let text = shell(
+        "never",
+        "echo waiting; exec sleep 1000",
+        "wait_ready = true\nlisten_timeout = 700",
+    ) + &shell(
+        "after",
+        "exec sleep 1000",
+        "listen_timeout = 1000\ndepends_on = [\"never\"]",
+    ) + &cluster("web", "node", 4101, 2, "hello");
+    apps::write(bed, &text);
+    let first = fails(bed, &["apply"], 1);
+    let error = &first.stderr[first.stderr.find("error: ").expect("an error")..];
+    assert_eq!(
+        error,
+        "error: never@0.service: not ready within 0.7 s (listen_timeout)
+    waiting
+    waiting
+    waiting
+\
+         error: after@0.service: still waits for what it depends on
+    (it wrote nothing)
+  see more with: rpmctl logs never
+"
+    );
+    all_answer(bed, "web", 4101, 2, "hello");
+    ok(bed, &["delete", "never"]);
+    assert_eq!(state(bed, "never@0.service"), "inactive");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let bed = &apps::bed();
+    let taken = bed.spawn(&["python3", "-m", "http.server", "4101"]);
+    bed.wait_until("the port is taken", PATIENCE, || {
+        bed.http_get("127.0.0.1:4101", "/").is_ok()
+    });
+    apps::write(
+        bed,
+        &(cluster("web", "node", 4101, 2, "hello") + &cluster("py", "python", 4102, 2, "hello")),
+    );
+    let error = "error: web.socket: cannot listen on 4101\n    \
+                 failed to create listening socket ([::]:4101): Address already in use\n  see more with: rpmctl logs web\n";
+    for args in [&["apply"][..], &["start", "web"], &["restart", "web@0"]] {
+        let failed = fails(bed, args, 1);
+        assert!(failed.stderr.ends_with(&format!("\n{error}")), "{failed}");
+        all_answer(bed, "py", 4102, 2, "hello");
+    }
+    drop(taken);
+    bed.wait_until("the port is free", PATIENCE, || {
+        bed.http_get("127.0.0.1:4101", "/").is_err()
+    });
+    ok(bed, &["apply"]);
+    all_answer(bed, "web", 4101, 2, "hello");
+}
