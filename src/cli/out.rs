@@ -2,14 +2,15 @@
 
 use std::io::{self, Write};
 
+/// `rpmctl apply | head -1` must still apply: a closed pipe is not an error.
 pub fn text(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(not_written)
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(not_written),
+    }
 }
 
-/// The kind stays, so that a reader that went away is still known as such.
 pub fn not_written(error: io::Error) -> io::Error {
     io::Error::new(
         error.kind(),
