@@ -34,6 +34,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    // Each file says its own mode; under root's umask of 077 apps of other users could not read the listen shim.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // Nothing of ours has threads before this: a private systemd is process 1 of its own.
     if let Command::PrivateInit { args } = cli.command {
         return crate::private::init_main(args);

@@ -29,8 +29,13 @@ pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
     };
     let compiled = compile::compile(&args.file, &target, false)?;
     let observed = observe::files(&places, &compiled.set)?;
-    // What lies there from an earlier file of the same name goes.
-    let plan = plan::make(&compiled.set, &observed, &Scope::File(&compiled.file))?;
+    // What lies there from an earlier file of the same name goes; what --only leaves out is not gone from the file.
+    let scope = if args.file.only.is_empty() {
+        Scope::File(&compiled.file)
+    } else {
+        Scope::Wanted
+    };
+    let plan = plan::make(&compiled.set, &observed, &scope)?;
     run::file_changes(&places, &plan).commit()?;
     machine::install_shim(&places, &compiled.set)?;
     for app in &compiled.set.apps {

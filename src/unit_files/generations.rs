@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -132,7 +132,12 @@ pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64
             .mode(0o700)
             .create(&kind)?;
         for (name, text) in files {
-            fs::write(kind.join(name), text)?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(kind.join(name))?;
+            file.write_all(text.as_bytes())?;
         }
     }
     fs::write(staged.join("about"), format!("{about}\n"))?;
@@ -146,6 +151,8 @@ pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -154,9 +161,11 @@ mod tests {
         let places = Places::system().below(root.path().into());
         let set = |n: u32| Snapshot {
             units: BTreeMap::from([("a.target".into(), n.to_string())]),
-            env: BTreeMap::new(),
+            env: BTreeMap::from([("a.env".into(), "S=\"1\"\n".into())]),
         };
         assert_eq!(keep(&places, &set(1), "apply").unwrap(), 1);
+        let secret = fs::metadata(folder(&places).join("1/env/a.env")).unwrap();
+        assert_eq!(secret.permissions().mode() & 0o777, 0o600);
         assert_eq!(keep(&places, &set(1), "apply").unwrap(), 1);
         for n in 2..=15 {
             assert_eq!(keep(&places, &set(n), "apply").unwrap(), u64::from(n));
