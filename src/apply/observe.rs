@@ -46,8 +46,7 @@ fn on_disk(
     wanted: &UnitSet,
     env: io::Result<BTreeMap<String, String>>,
 ) -> anyhow::Result<Observed> {
-    let units = scan::units(places, |text| marker::owner(text).is_some())
-        .context("the unit folder cannot be read")?;
+    let units = scan::units(places, marker::is_ours).context("the unit folder cannot be read")?;
     let names: BTreeSet<String> = wanted
         .apps
         .iter()

@@ -83,6 +83,21 @@ impl Name {
         format!("{}.target", self.stem)
     }
 
+    /// Whether a unit of this name is one of the app's: its target, socket, holder, template or an instance.
+    pub fn owns(&self, unit: &str) -> bool {
+        let instance = || {
+            let number = unit
+                .strip_prefix(&self.stem)?
+                .strip_prefix('@')?
+                .strip_suffix(".service")?;
+            number.parse::<u32>().ok().map(|n| n.to_string() == number)
+        };
+        [self.target(), self.socket(), self.holder(), self.template()]
+            .iter()
+            .any(|own| own == unit)
+            || instance() == Some(true)
+    }
+
     /// File name of the app's environment, in the environment directory.
     pub fn env_file(&self) -> String {
         format!("{}.env", self.stem)
@@ -134,5 +149,30 @@ mod tests {
         assert!(Name::new(&"x".repeat(300)).is_err());
         assert!(Name::new(&"x".repeat(200)).is_ok());
         assert!(Name::new(&" ".repeat(60).replace(' ', "é")).is_err());
+    }
+
+    #[test]
+    fn units_of_an_app_and_of_none() {
+        let name = Name::new("api").unwrap();
+        for own in [
+            "api.target",
+            "api.socket",
+            "api-socket.service",
+            "api@.service",
+            "api@12.service",
+        ] {
+            assert!(name.owns(own), "{own}");
+        }
+        for other in [
+            "api.service",
+            "api2@.service",
+            "api@x.service",
+            "api@07.service",
+            "api@0.socket",
+            "api-socket.socket",
+            "xapi.target",
+        ] {
+            assert!(!name.owns(other), "{other}");
+        }
     }
 }

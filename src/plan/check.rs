@@ -19,14 +19,7 @@ fn rules(app: &AppPlan, observed: &Observed, broken: &mut Vec<String>) {
             broken.push(format!("{name}: {words}"));
         }
     };
-    let own = |unit: &String| {
-        [name.target(), name.socket(), name.holder(), name.template()].contains(unit)
-            || unit
-                .strip_prefix(name.stem())
-                .and_then(|rest| rest.strip_prefix('@'))
-                .and_then(|rest| rest.strip_suffix(".service"))
-                .is_some_and(|number| number.parse::<u32>().is_ok())
-    };
+    let own = |unit: &String| name.owns(unit);
     let units = [&app.stop, &app.reset, &app.start, &app.restart, &app.wait];
     rule(
         units.into_iter().flatten().all(own),

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::Places;
 
-/// Units in our folder whose text says they are ours (`is_ours`), by name.
+/// Units in our folder that are ours by name and text (`is_ours`), by name.
 pub fn units(
     places: &Places,
-    is_ours: impl Fn(&str) -> bool,
+    is_ours: impl Fn(&str, &str) -> bool,
 ) -> io::Result<BTreeMap<String, String>> {
     let folder = places.on_disk(&places.units);
     let mut found = BTreeMap::new();
@@ -26,7 +26,7 @@ pub fn units(
         }
         // A file that vanishes or is not text is not ours.
         if let Ok(text) = std::fs::read_to_string(entry.path())
-            && is_ours(&text)
+            && is_ours(&name, &text)
         {
             found.insert(name, text);
         }

@@ -166,17 +166,25 @@ pub fn mark(body: &str, facts: &Facts, of_target: bool) -> String {
     text
 }
 
-/// The app whose unit this is; None when it is not ours.
+/// The app that the text was compiled for; None when it is not ours.
 pub fn owner(text: &str) -> Option<String> {
-    let section = &text[section_at(text)?..];
+    let section = &text[heading(text)?..];
     Sections::parse(section)
         .get(SECTION, "App")
         .map(quote::read_fact)
 }
 
-/// Where our section begins: its heading on a line of its own, not the words in somebody's description.
-fn section_at(text: &str) -> Option<usize> {
-    text.find("\n[X-Rpmctl]\n").map(|at| at + 1)
+/// Whether the unit of this name is ours: a copy of one of ours under another name is its maker's.
+pub fn is_ours(unit: &str, text: &str) -> bool {
+    owner(text)
+        .and_then(|app| Name::new(&app).ok())
+        .is_some_and(|app| app.owns(unit))
+}
+
+/// Where our section begins: the last line that is its heading, for an argument may hold the same text.
+fn heading(text: &str) -> Option<usize> {
+    let line = format!("\n{HEADING}\n");
+    text.rfind(&line).map(|at| at + 1)
 }
 
 /// Whether anything in the text, our section included, is not what we wrote there.
@@ -243,5 +251,15 @@ mod tests {
         assert!(edited(&format!("{text}# appended\n")));
         assert!(edited(&format!("{text}[Service]\nNice=1\n")));
         assert_eq!(owner("[Unit]\nDescription=x\n"), None);
+        let quoting = mark("[Service]\nExecStart=[X-Rpmctl]\n", &facts(), false);
+        assert!(!edited(&quoting));
+        assert_eq!(owner(&quoting).as_deref(), Some("api server"));
+    }
+
+    #[test]
+    fn a_copy_is_not_ours() {
+        let text = mark("[Unit]\nDescription=x\n", &facts(), false);
+        assert!(is_ours("api\\x20server@.service", &text));
+        assert!(!is_ours("copy@.service", &text));
     }
 }
