@@ -129,7 +129,10 @@ fn carried_out(plan: &Plan, observed: &Observed, wanted: &UnitSet) -> Observed {
             }
         }
     }
-    after.pending = None;
+    after.pending = (!plan.owed.is_empty()).then(|| Pending {
+        restart: plan.owed.clone(),
+        reload: false,
+    });
     after
 }
 
@@ -190,6 +193,7 @@ fn disturbed(base: Observed) -> impl Strategy<Value = Observed> {
         .prop_map(move |(states, pending)| Observed {
             running: units.iter().cloned().zip(states).collect(),
             pending: pending.map(|units| Pending {
+                reload: units.len() % 2 == 0,
                 restart: units.into_iter().collect::<BTreeSet<_>>(),
             }),
             ..base.clone()
@@ -322,10 +326,51 @@ fn an_interrupted_restart_is_carried_on() {
     let (wanted, mut observed) = two_apps(|_| {});
     observed.pending = Some(Pending {
         restart: BTreeSet::from(["api@1.service".to_owned()]),
+        reload: true,
     });
     let plan = plan_of(&wanted, &observed);
     assert_eq!(plan.apps[0].restart, ["api@1.service"]);
-    assert!(plan.reload);
+    assert!(plan.reload && plan.owed.is_empty());
+}
+
+#[test]
+fn what_one_app_is_owed_outlives_a_plan_for_another() {
+    let (mut wanted, mut observed) = two_apps(|_| {});
+    let owed = BTreeSet::from(["api@1.service".to_owned()]);
+    observed.pending = Some(Pending {
+        restart: owed.clone(),
+        reload: false,
+    });
+    let both = wanted.clone();
+    wanted.apps.retain(|app| app.facts.app.as_str() == "worker");
+    let plan = plan_of(&wanted, &observed);
+    assert!(plan.is_empty() && plan.owed == owed);
+    let removal = removal(&["worker".to_owned()], &observed);
+    assert_eq!(removal.owed, owed);
+    assert!(removal.unfinished().eq(&owed));
+    let after = carried_out(&removal, &observed, &UnitSet::default());
+    assert_eq!(plan_of(&both, &after).apps[0].restart, ["api@1.service"]);
+}
+
+#[test]
+fn an_app_that_was_stopped_to_change_starts_again_after_an_interruption() {
+    let (_, observed) = two_apps(|api| api.autostart = false);
+    let (wanted, _) = two_apps(|api| {
+        api.autostart = false;
+        api.port = Some(3001);
+    });
+    let plan = plan_of(&wanted, &observed);
+    let unfinished: BTreeSet<String> = plan.unfinished().cloned().collect();
+    assert!(unfinished.contains("api@0.service"), "{unfinished:?}");
+    let mut stopped = observed.clone();
+    for unit in &plan.apps[0].stop {
+        stopped.running.insert(unit.clone(), Running::Down);
+    }
+    stopped.pending = Some(Pending {
+        restart: unfinished,
+        reload: true,
+    });
+    assert_eq!(plan_of(&wanted, &stopped).apps[0].start, ["api.target"]);
 }
 
 #[test]

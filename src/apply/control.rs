@@ -10,6 +10,7 @@ use super::target::Selected;
 use super::verify::{self, Failure};
 use crate::plan::Running;
 use crate::systemd::{Job, Verb};
+use crate::unit_files::pending;
 use crate::unit_files::write::Changes;
 use crate::units::{Facts, UnitSet};
 
@@ -56,12 +57,21 @@ pub async fn control(
             start(machine, selected, state, &mut progress).await
         }
         Order::Restart => {
+            // What a stop took away comes back: the start at boot, and the target.
+            set_boot(machine, selected, true)?;
+            let targets: Vec<Job> = selected
+                .iter()
+                .filter(|one| one.instances.is_none())
+                .map(|one| one.facts.app.target())
+                .filter(|target| state(target) != Running::Up)
+                .map(|target| Job::new(Verb::Start, target))
+                .collect();
             let (up, down): (Vec<_>, Vec<_>) = instances(selected)
                 .into_iter()
                 .partition(|(unit, _)| matches!(state(unit), Running::Up));
             let mut failures = Vec::new();
-            if !down.is_empty() {
-                failures.extend(restart_down(machine, &down, state, &mut progress).await?);
+            if !down.is_empty() || !targets.is_empty() {
+                failures.extend(restart_down(machine, &down, targets, state, &mut progress).await?);
             }
             let restarts: Vec<(Vec<String>, &Facts)> = selected
                 .iter()
@@ -81,7 +91,14 @@ pub async fn control(
                     rolling: false,
                 })
                 .collect();
-            failures.extend(rolling::restart(machine, &restarts, &mut progress).await?);
+            let restarted = rolling::restart(machine, &restarts, &mut progress).await?;
+            failures.extend(restarted.failures);
+            // An earlier apply owes these nothing any more, if systemd has read their units.
+            if let Some(mut left) = pending::read(&machine.places)?.filter(|left| !left.reload) {
+                left.restart
+                    .retain(|unit| !up.iter().any(|(done, _)| done == unit));
+                pending::write(&machine.places, &left)?;
+            }
             Ok(failures)
         }
     }
@@ -119,6 +136,7 @@ async fn start(
 async fn restart_down(
     machine: &Machine,
     units: &[(String, &Facts)],
+    targets: Vec<Job>,
     state: impl Fn(&str) -> Running,
     progress: &mut impl FnMut(String),
 ) -> anyhow::Result<Vec<Failure>> {
@@ -133,6 +151,7 @@ async fn restart_down(
     let starts: Vec<Job> = names
         .iter()
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
+        .chain(targets)
         .collect();
     verify::start(machine, &starts, units, |unit, up| {
         progress(format!(

@@ -63,7 +63,10 @@ fn on_disk(
     Ok(Observed {
         links: scan::links(places, &units)?,
         env: env.context("the environment files cannot be read")?,
-        pending: pending::read(places)?.map(|restart| Pending { restart }),
+        pending: pending::read(places)?.map(|left| Pending {
+            restart: left.restart,
+            reload: left.reload,
+        }),
         foreign,
         units,
         running: BTreeMap::new(),

@@ -18,12 +18,19 @@ pub struct Restart<'a> {
 /// Time a job may take beyond the app's own: systemd's default for stopping.
 const MARGIN: Duration = Duration::from_secs(120);
 
-/// All apps go forward together, a step at a time. Returns what failed.
+/// What became of the restarts.
+pub struct Restarted {
+    pub failures: Vec<Failure>,
+    /// Instances left as they were, because one before them failed.
+    pub left: Vec<String>,
+}
+
+/// All apps go forward together, a step at a time.
 pub async fn restart(
     machine: &Machine,
     apps: &[Restart<'_>],
     mut progress: impl FnMut(String),
-) -> anyhow::Result<Vec<Failure>> {
+) -> anyhow::Result<Restarted> {
     let mut failures: Vec<Failure> = Vec::new();
     let mut next = vec![0; apps.len()];
     loop {
@@ -42,7 +49,12 @@ pub async fn restart(
             *next += take;
         }
         if step.is_empty() {
-            return Ok(failures);
+            let rest = apps.iter().zip(&next);
+            let left = rest.flat_map(|(app, next)| app.units[*next..].to_vec());
+            return Ok(Restarted {
+                left: left.collect(),
+                failures,
+            });
         }
         failures.extend(one_step(machine, &step, &mut progress).await?);
     }

@@ -11,9 +11,10 @@ use super::rolling::{self, Restart};
 use super::verify::{self, Failure};
 use crate::plan::{AppPlan, Change, FileChange, Plan};
 use crate::systemd::{Job, Verb};
+use crate::unit_files::Places;
 use crate::unit_files::generations::{self, Snapshot};
+use crate::unit_files::pending::{self, Unfinished};
 use crate::unit_files::write::{self, Changes};
-use crate::unit_files::{Places, pending};
 use crate::units::{Facts, UnitSet};
 
 /// Longest wait for units to stop, whatever time they allow themselves.
@@ -37,7 +38,11 @@ pub async fn run(
     if plan.touches_files() && about.is_some() {
         generations::prepare(places)?;
     }
-    pending::write(places, plan.restarts()).context("cannot write the list of unfinished work")?;
+    let unfinished = Unfinished {
+        restart: plan.unfinished().cloned().collect(),
+        reload: plan.reload,
+    };
+    pending::write(places, &unfinished).context("cannot write the list of unfinished work")?;
     let results = machine
         .manager
         .run_jobs(&stops, PATIENCE, |result| {
@@ -87,7 +92,8 @@ pub async fn run(
             rolling: app.rolling,
         })
         .collect();
-    failures.extend(rolling::restart(machine, &restarts, &mut progress).await?);
+    let restarted = rolling::restart(machine, &restarts, &mut progress).await?;
+    failures.extend(restarted.failures);
     let waits: Vec<(String, &Facts)> = plan
         .apps
         .iter()
@@ -105,7 +111,12 @@ pub async fn run(
         })
         .await?,
     );
-    pending::clear(places)?;
+    // The next apply finds their files as they should be: that they run with older ones stands here alone.
+    let unfinished = Unfinished {
+        restart: plan.owed.iter().cloned().chain(restarted.left).collect(),
+        reload: false,
+    };
+    pending::write(places, &unfinished).context("cannot write the list of unfinished work")?;
     Ok(failures)
 }
 
@@ -152,7 +163,10 @@ pub fn file_changes(places: &Places, plan: &Plan) -> Changes {
         for change in &app.env {
             file(&env, change, 0o600);
         }
-        for change in &app.units {
+        // The target last: without it nobody knows that the others are an app's, and a removal cut short could not be carried on.
+        let is_target = |change: &&FileChange| change.name.ends_with(".target");
+        let (targets, others): (Vec<_>, Vec<_>) = app.units.iter().partition(is_target);
+        for change in others.into_iter().chain(targets) {
             file(&units, change, 0o644);
         }
     }
@@ -161,7 +175,7 @@ pub fn file_changes(places: &Places, plan: &Plan) -> Changes {
             changes.link(units.join(folder).join(unit), places.units.join(unit));
         }
         for (folder, unit) in &app.unlink {
-            changes.remove(units.join(folder).join(unit));
+            changes.unlink(units.join(folder).join(unit));
         }
     }
     changes

@@ -1,5 +1,7 @@
 //! What must be done, as values: the executor obeys and decides nothing.
 
+use std::collections::BTreeSet;
+
 use crate::units::Facts;
 
 #[derive(Clone, Debug, Default)]
@@ -8,6 +10,8 @@ pub struct Plan {
     pub apps: Vec<AppPlan>,
     /// The manager must read the units again.
     pub reload: bool,
+    /// Instances of other apps that an earlier apply left with their old settings: still so after this plan.
+    pub owed: BTreeSet<String>,
 }
 
 /// What happens to one app. The phases of all apps run together, in the order of the fields: stop, files, environment and links, then (after one
@@ -101,8 +105,14 @@ impl Plan {
         self.apps.iter().any(AppPlan::touches_files)
     }
 
-    /// Every instance that will run with new settings only after a restart of this plan.
-    pub fn restarts(&self) -> impl Iterator<Item = &String> {
-        self.apps.iter().flat_map(|app| &app.restart)
+    /// What would be unfinished if this plan were cut short anywhere: instances to restart, those that stop only to start again, and what was owed before.
+    pub fn unfinished(&self) -> impl Iterator<Item = &String> {
+        self.apps
+            .iter()
+            .flat_map(|app| {
+                let again = app.stop.iter().filter(|unit| app.wait.contains(unit));
+                app.restart.iter().chain(again)
+            })
+            .chain(&self.owed)
     }
 }

@@ -73,10 +73,21 @@ pub fn decide(
             }
     });
     apps.extend(gone.map(|app| remove(app, observed)));
-    Ok(Plan {
-        reload: observed.pending.is_some() || apps.iter().any(|app| !app.units.is_empty()),
+    Ok(whole_plan(apps, observed))
+}
+
+fn whole_plan(apps: Vec<AppPlan>, observed: &Observed) -> Plan {
+    let pending = observed.pending.clone().unwrap_or_default();
+    let there = observed.apps();
+    let of_others = |unit: &String| {
+        !apps.iter().any(|app| app.facts.app.owns(unit))
+            && there.values().any(|app| app.facts.app.owns(unit))
+    };
+    Plan {
+        reload: pending.reload || apps.iter().any(|app| !app.units.is_empty()),
+        owed: pending.restart.into_iter().filter(of_others).collect(),
         apps,
-    })
+    }
 }
 
 /// The plan that removes these apps and touches no other.
@@ -87,10 +98,7 @@ pub fn removal(apps: &[String], observed: &Observed) -> Plan {
         .filter(|app| apps.iter().any(|name| name == app.facts.app.as_str()))
         .map(|app| remove(app, observed))
         .collect();
-    Plan {
-        reload: !apps.is_empty(),
-        apps,
-    }
+    whole_plan(apps, observed)
 }
 
 /// One wanted app.
@@ -139,7 +147,11 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
     let alive =
         |state: Running| matches!(state, Running::Up | Running::Starting | Running::Stopping);
     let any_up = running.values().any(|state| alive(*state));
-    let want_running = facts.autostart || any_up;
+    let cut_short = observed
+        .pending
+        .as_ref()
+        .is_some_and(|pending| pending.restart.iter().any(|unit| name.owns(unit)));
+    let want_running = facts.autostart || any_up || cut_short;
 
     for (number, state) in &running {
         let unit = name.instance(*number);

@@ -21,11 +21,13 @@ pub struct Observed {
     pub pending: Option<Pending>,
 }
 
-/// Written before the first change and removed after the last, so that a killed apply is carried on by the next.
+/// Written before the first change, so that a killed apply is carried on by the next; after the last it says what a failure left as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pending {
-    /// Instances that still run with their old settings.
+    /// Instances that still run with their old settings, or were stopped to get new ones.
     pub restart: BTreeSet<String>,
+    /// The manager may not have read the changed units yet.
+    pub reload: bool,
 }
 
 /// A unit's state, as far as deciding needs it.

@@ -34,8 +34,14 @@ impl Changes {
         });
     }
 
+    /// Removals follow each other in the order of these calls.
     pub fn remove(&mut self, path: PathBuf) {
         self.removes.push(path);
+    }
+
+    /// Removes a link, before any file goes.
+    pub fn unlink(&mut self, path: PathBuf) {
+        self.removes.insert(0, path);
     }
 
     /// A symbolic link at `path`.
