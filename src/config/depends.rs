@@ -19,19 +19,28 @@ const SUFFIXES: [&str; 9] = [
     ".slice",
 ];
 
+fn has_ending(text: &str) -> bool {
+    SUFFIXES.iter().any(|suffix| text.ends_with(suffix))
+}
+
+/// Whether this is the whole name of a unit (systemd.unit(5)).
+pub fn is_unit(text: &str) -> bool {
+    has_ending(text)
+        && text.len() <= 255
+        && !text.starts_with('.')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ":_.\\@-".contains(c))
+}
+
 /// What one entry means. `names` are the file's apps.
 pub fn resolve(written: &At<String>, names: &[Name]) -> Result<Dependency, Problem> {
     let (text, span) = written;
     if let Some(name) = names.iter().find(|name| name.as_str() == text) {
         return Ok(Dependency::App(name.clone()));
     }
-    if SUFFIXES.iter().any(|suffix| text.ends_with(suffix)) {
-        let valid = text.len() <= 255
-            && !text.starts_with('.')
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || ":_.\\@-".contains(c));
-        return if valid {
+    if has_ending(text) {
+        return if is_unit(text) {
             Ok(Dependency::Unit(text.clone()))
         } else {
             Err(

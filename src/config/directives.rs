@@ -40,6 +40,12 @@ const OWNED: &[(&str, &str, &str)] = &[
     ("Service", "RuntimeDirectoryPreserve", "nothing: the count of failed starts lies there"),
     ("Service", "StartLimitIntervalSec", "`min_uptime` and `max_restarts`"),
     ("Service", "StartLimitBurst", "`max_restarts`"),
+    ("Unit", "StartLimitInterval", "`min_uptime` and `max_restarts`: it is the old name of StartLimitIntervalSec"),
+    ("Service", "StartLimitInterval", "`min_uptime` and `max_restarts`"),
+    ("Install", "Alias", "`name`: the target is enabled without systemctl, which alone makes aliases"),
+    ("Install", "Also", "`autostart` of the other app"),
+    ("Install", "DefaultInstance", "nothing: the target is enabled, not the template"),
+    ("Install", "UpheldBy", "WantedBy or RequiredBy"),
     ("Socket", "ListenStream", "`listen`"),
     ("Socket", "Service", "nothing: an idle service holds the socket"),
     ("Socket", "Accept", "nothing: the instances accept"),
@@ -115,7 +121,24 @@ fn directive(section: &str, entry: &Entry) -> Result<Vec<String>, Problem> {
         Kind::List(items) => items.iter().collect(),
         _ => vec![&entry.value],
     };
-    values.into_iter().map(|value| line(name, value)).collect()
+    let lines: Vec<String> = values
+        .iter()
+        .map(|value| line(name, value))
+        .collect::<Result<_, _>>()?;
+    let links = section == "Install" && matches!(name.as_str(), "WantedBy" | "RequiredBy");
+    let no_unit = |word: &&str| !super::depends::is_unit(word);
+    match lines
+        .iter()
+        .flat_map(|l| l.split_whitespace())
+        .find(no_unit)
+    {
+        Some(word) if links => Err(Problem::at(
+            &entry.value.span,
+            format!("{word:?} is not the name of a unit"),
+        )
+        .label("write a unit that starts the app, such as multi-user.target")),
+        _ => Ok(lines),
+    }
 }
 
 fn line(name: &str, value: &Value) -> Result<String, Problem> {
@@ -140,6 +163,22 @@ fn line(name: &str, value: &Value) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_made_for_units_alone() {
+        let value = |text: &str| Entry {
+            key: "WantedBy".to_owned(),
+            key_span: 0..8,
+            value: Value {
+                kind: Kind::Text(text.to_owned()),
+                span: 9..20,
+            },
+        };
+        assert!(directive("Install", &value("multi-user.target a@1.service")).is_ok());
+        for bad in ["../../../srv/x", "multi-user", "a/b.target", ".target"] {
+            assert!(directive("Install", &value(bad)).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn owned_directives_are_of_known_sections() {

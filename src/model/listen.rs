@@ -24,6 +24,9 @@ impl Listen {
             if text.chars().any(char::is_control) {
                 return Err("has a control character");
             }
+            if text.ends_with('\\') {
+                return Err("ends with a backslash, to which systemd joins the next line");
+            }
             return Ok(Listen::Path(text.to_owned()));
         }
         if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
@@ -73,6 +76,7 @@ mod tests {
             "localhost:80",
             "",
             "run/app.sock",
+            "/run/app\\",
             "127.0.0.1:0",
         ] {
             assert!(Listen::parse(bad).is_err(), "{bad}");

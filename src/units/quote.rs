@@ -54,7 +54,7 @@ pub fn env_line(name: &str, value: &str) -> String {
 }
 
 /// A raw path, as `WorkingDirectory=` takes it: quotes would be part of it. A path that ends in a blank or a backslash gets `/.`, else systemd would
-/// strip the blank or join the next line. Line breaks cannot be expressed; `config` refuses them.
+/// strip the blank or join the next line. Line breaks cannot be expressed; `service` refuses them.
 pub fn path(path: &str) -> String {
     let doubled = path.replace('%', "%%");
     if doubled.ends_with([' ', '\t', '\\']) {

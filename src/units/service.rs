@@ -56,6 +56,11 @@ pub fn fill(
 ) -> Result<(), String> {
     let name = app.name.as_str();
     let cwd = app.cwd.to_str().ok_or("cwd is not valid UTF-8")?;
+    if cwd.chars().any(char::is_control) {
+        return Err(format!(
+            "its folder {cwd:?} has a line break or another control character, which no unit can name: rename it"
+        ));
+    }
     context.insert("type", if start.notifies() { "notify" } else { "exec" });
     context.insert("start_timeout", &millis(app.ready.timeout));
     context.insert("after", &after(app));
