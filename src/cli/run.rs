@@ -32,8 +32,10 @@ pub struct RunArgs {
 }
 
 pub async fn run(args: RunArgs, user: bool) -> anyhow::Result<ExitCode> {
-    // A file with problems is told before anything is booted.
-    compile::model(&args.file, false, false).map(drop)?;
+    // A file with problems is told before anything is booted; standard input can be read once only.
+    if args.file.file.as_os_str() != "-" {
+        compile::model(&args.file, false, false).map(drop)?;
+    }
     let user = user || !rustix::process::geteuid().is_root();
     let bus = if user { Bus::User } else { Bus::System };
     if !args.private {
