@@ -91,6 +91,7 @@ async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Re
     let bind_to = Some(tether.unit_name().to_owned());
     let result = async {
         let set = compile(file, &machine, user, bind_to).await?;
+        refuse_running(&machine, &set)?;
         // Known before they are written: a run that is killed leaves none of them.
         tether.remove_at_end(&folder).await?;
         for app in &set.apps {
@@ -107,6 +108,24 @@ async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Re
     .await;
     tether.release().await?;
     result
+}
+
+/// Two runs of one app would take its units from each other, and the first to end would end both.
+fn refuse_running(machine: &Machine, set: &UnitSet) -> anyhow::Result<()> {
+    let there = observe::files(&machine.places, &UnitSet::default())?.apps();
+    let taken = set
+        .apps
+        .iter()
+        .find_map(|app| there.get(app.facts.app.as_str()));
+    match taken {
+        None => Ok(()),
+        Some(app) => Err(Stop::new(format!("{} is running already", app.facts.app))
+            .hint(format!(
+                "another rpmctl run of {} has it; end that first",
+                app.facts.file.display()
+            ))
+            .into()),
+    }
 }
 
 /// Runtime folders of the manager: nothing of a run outlives the machine's boot.
