@@ -572,7 +572,7 @@ fn an_app_that_ignores_sigterm_ends_after_sigkill_too() {
     run.signal(Signal::KILL);
     assert_eq!(run.gone(&before), None);
     assert!(
-        begun.elapsed() < Duration::from_secs(8),
+        begun.elapsed() < Duration::from_secs(20),
         "took {:?}",
         begun.elapsed()
     );

@@ -182,17 +182,23 @@ pub async fn explain(
             details.ending.status,
             facts.max_restarts,
         );
+        let again = format!(
+            "systemd goes on restarting it ({} times so far)",
+            details.restarts
+        );
+        let late = format!(
+            "not ready within {} (listen_timeout)",
+            seconds(facts.ready_timeout)
+        );
         let why = match (state.active.as_str(), state.sub.as_str()) {
-            ("activating", "auto-restart" | "auto-restart-queued") => {
-                format!(
-                    "{ending}; systemd goes on restarting it ({} times so far)",
-                    details.restarts
-                )
+            ("activating", "auto-restart" | "auto-restart-queued")
+                if facts.notifies && details.ending.result == "timeout" =>
+            {
+                format!("{late}; {again}")
             }
-            ("activating", _) => format!(
-                "not ready within {} (listen_timeout)",
-                seconds(facts.ready_timeout)
-            ),
+            ("activating", "auto-restart" | "auto-restart-queued") => format!("{ending}; {again}"),
+            ("activating", _) if details.restarts > 0 => format!("{late}; {again}"),
+            ("activating", _) => late,
             ("inactive", _) if state.load != "loaded" => {
                 format!(
                     "systemd cannot load the unit ({}); it says why in: systemctl status {unit}",
@@ -231,7 +237,10 @@ async fn without_socket<'a>(
             let facts = sockets[&state.name];
             failures.push(Failure {
                 app: facts.app.to_string(),
-                why: format!("cannot listen on {}", facts.listen.join(" ")),
+                why: format!(
+                    "cannot listen on {}; `ss -ltnp` shows who does",
+                    facts.listen.join(" ")
+                ),
                 lines: lines_about_socket(machine, facts).await,
                 unit: state.name,
             });

@@ -32,7 +32,7 @@ fn looking_changes_nothing() {
         bed,
         &(sleeper(
             "keep",
-            "restart_delay = 100\nenv = { TOKEN = \"new-value\" }",
+            "restart_delay = 200\nenv = { TOKEN = \"new-value\" }",
         ) + &sleeper("new", "")),
     );
     let plan = "~ keep (change)\n    ~ keep@.service\n    ~ env TOKEN\n    restart keep@0\n\
@@ -51,7 +51,7 @@ fn looking_changes_nothing() {
     );
     let diff = ok(bed, &["apply", "--check", "--diff"]);
     assert!(
-        diff.contains("        -RestartSec=0\n        +RestartSec=100ms\n"),
+        diff.contains("        -RestartSec=100ms\n        +RestartSec=200ms\n"),
         "{diff}"
     );
     assert_eq!(ok(bed, &["plan", "--diff"]), diff);

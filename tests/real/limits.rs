@@ -328,17 +328,16 @@ fn an_app_that_is_never_ready_is_told_and_does_not_hold_up_the_others() {
     apps::write(bed, &text);
     let first = fails(bed, &["apply"], 1);
     let error = &first.stderr[first.stderr.find("error: ").expect("an error")..];
-    assert_eq!(
-        error,
-        "error: never@0.service: not ready within 0.7 s (listen_timeout)
-    waiting
-    waiting
-    waiting
-\
-         error: after@0.service: still waits for what it depends on
-    (it wrote nothing)
-  see more with: rpmctl logs never
-"
+    assert!(
+        error.starts_with(
+            "error: never@0.service: not ready within 0.7 s (listen_timeout); systemd goes on restarting it ("
+        ),
+        "{first}"
+    );
+    assert!(error.contains("\n    waiting\n"), "{first}");
+    assert!(
+        error.ends_with("  see more with: rpmctl logs never\n"),
+        "{first}"
     );
     all_answer(bed, "web", 4101, 2, "hello");
     ok(bed, &["delete", "never"]);
@@ -356,7 +355,7 @@ fn a_port_that_is_taken_is_named() {
         bed,
         &(cluster("web", "node", 4101, 2, "hello") + &cluster("py", "python", 4102, 2, "hello")),
     );
-    let error = "error: web.socket: cannot listen on 4101\n    \
+    let error = "error: web.socket: cannot listen on 4101; `ss -ltnp` shows who does\n    \
                  failed to create listening socket ([::]:4101): Address already in use\n  see more with: rpmctl logs web\n";
     for args in [&["apply"][..], &["start", "web"], &["restart", "web@0"]] {
         let failed = fails(bed, args, 1);

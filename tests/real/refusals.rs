@@ -27,7 +27,8 @@ fn a_port_that_another_program_holds() {
     assert_eq!(
         errors,
         [
-            "error: taken.socket: cannot listen on 7777: in use by another program? `ss -ltnp` shows who listens, `systemctl status taken.socket` what systemd said",
+            "error: taken.socket: cannot listen on 7777; `ss -ltnp` shows who does",
+            "    failed to create listening socket ([::]:7777): Address already in use",
             "  see more with: rpmctl logs taken",
         ]
     );
