@@ -97,7 +97,9 @@ pub fn model(
         _ => {
             let report = loaded.written.report(&checked.problems);
             if json {
-                out::line(&report.to_json().to_string())?;
+                // Under the name that `check --json` has: an object whatever the outcome.
+                let problems = serde_json::json!({ "problems": report.to_json() });
+                out::line(&problems.to_string())?;
             } else {
                 out::say(report.to_text(table::colour_err()).trim_end());
             }
