@@ -43,24 +43,25 @@ fn a_killed_apply_is_carried_on_by_the_next() {
     };
     apply(bed, &text("start", 0));
     let mut killed = 0;
-    // Until an apply is quicker than the killer, and at least from 0 to 400 ms.
-    const GAP: u64 = 60;
-    for step in 0u32.. {
+    // Most closely while files are written, then until an apply is quicker than the killer.
+    let moment = |step: u64| 15 * step.min(15) + 100 * step.saturating_sub(15);
+    for step in 1u32.. {
         let greeting = format!("round-{step}");
         write(bed, &text(&greeting, step));
-        let mut running = bed
-            .cmd(&["rpmctl", "apply", "--prune", "ecosystem.toml"])
+        let after = moment(step.into());
+        let seconds = format!("{}.{:03}", after / 1000, after % 1000);
+        let first = bed
+            .cmd(&[
+                "timeout", "-s", "KILL", &seconds, "rpmctl", "apply", "--prune",
+            ])
             .dir("/srv")
-            .spawn();
-        std::thread::sleep(Duration::from_millis(GAP * u64::from(step)));
-        let was_running = running.signal(Signal::KILL);
-        killed += u32::from(was_running);
-        let first = running.wait(PATIENCE);
+            .run();
+        // As timeout(1) says it.
+        let was_killed = first.status == 137;
+        assert!(was_killed || first.status == 0, "{first}");
+        killed += u32::from(was_killed);
         let second = rpmctl(bed, &["apply", "--prune"]);
-        let case = format!(
-            "killed after {} ms\n{first}\n{second}",
-            GAP * u64::from(step)
-        );
+        let case = format!("killed after {after} ms\n{first}\n{second}");
         assert_eq!(second.status, 0, "{case}");
         assert_eq!(greetings(bed, "web", 2), [greeting.as_str(); 2], "{case}");
         assert_eq!(
@@ -84,7 +85,7 @@ fn a_killed_apply_is_carried_on_by_the_next() {
             "",
             "{case}"
         );
-        if !was_running && GAP * u64::from(step) >= 400 {
+        if !was_killed && after >= 400 {
             break;
         }
     }
