@@ -188,13 +188,14 @@ fn twenty_quick_restarts_are_no_crash_loop() {
     let before = runs(bed, "web", 4);
     let rpmctl: &[&str] = &["rpmctl", "restart", "web@1"];
     for command in [rpmctl, &["systemctl", "restart", "web@1.service"]] {
-        let begun = Instant::now();
+        let mut took = Duration::ZERO;
         let mut seen = vec![runs(bed, "web", 4)[1].clone()];
         for _ in 0..20 {
+            let begun = Instant::now();
             bed.ok(command);
+            took += begun.elapsed();
             seen.push(runs(bed, "web", 4)[1].clone());
         }
-        let took = begun.elapsed();
         println!("20 × {}: {took:?}", command.join(" "));
         assert!(took < Duration::from_secs(10), "{took:?}");
         seen.sort();
@@ -326,18 +327,19 @@ fn an_app_that_is_never_ready_is_told_and_does_not_hold_up_the_others() {
         "listen_timeout = 1000\ndepends_on = [\"never\"]",
     ) + &cluster("web", "node", 4101, 2, "hello");
     apps::write(bed, &text);
+    let begun = Instant::now();
     let first = fails(bed, &["apply"], 1);
-    let error = &first.stderr[first.stderr.find("error: ").expect("an error")..];
+    // Its own time and that of the app that waits for it, not the 600 s of a start that hangs.
     assert!(
-        error.starts_with(
-            "error: never@0.service: not ready within 0.7 s (listen_timeout); systemd goes on restarting it ("
-        ),
-        "{first}"
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
     );
-    assert!(error.contains("\n    waiting\n"), "{first}");
+    let error = &first.stderr[first.stderr.find("error: ").expect("an error")..];
+    let never = "error: never@0.service: not ready within 0.7 s (listen_timeout)";
     assert!(
-        error.ends_with("  see more with: rpmctl logs never\n"),
-        "{first}"
+        error.starts_with(never) && error.contains("\n    waiting\n"),
+        "{error}"
     );
     all_answer(bed, "web", 4101, 2, "hello");
     ok(bed, &["delete", "never"]);

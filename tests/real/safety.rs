@@ -1,7 +1,5 @@
 //! All or nothing: apply that is killed, doubled or cannot write, and secrets that stay where they belong.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use crate::apps::{
