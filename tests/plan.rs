@@ -76,10 +76,14 @@ fn app(shape: &Shape) -> App {
 }
 
 fn compiled(shapes: &[Shape]) -> UnitSet {
+    compiled_apps(shapes.iter().map(app).collect())
+}
+
+fn compiled_apps(apps: Vec<App>) -> UnitSet {
     let model = Model {
         file: "/srv/ecosystem.toml".into(),
         profile: None,
-        apps: shapes.iter().map(app).collect(),
+        apps,
     };
     let site = Site {
         systemd: 252,
@@ -319,6 +323,37 @@ fn another_port_stops_all_before_the_files_change() {
     }
     assert_eq!(app.start, ["api.target"]);
     assert!(app.notes.iter().any(|note| note.contains("socket changes")));
+}
+
+#[test]
+fn a_job_that_has_ended_well_is_left_alone_until_it_changes() {
+    let job = |env: &str| {
+        let mut app = app(&Shape {
+            name: "job",
+            instances: 1,
+            port: None,
+            env: env.into(),
+            kill_ms: 1600,
+            autostart: true,
+            increment: false,
+        });
+        app.restart.auto = false;
+        compiled_apps(vec![app])
+    };
+    let mut observed = running(&job("a"));
+    observed
+        .running
+        .insert("job@0.service".into(), Running::Down);
+    assert!(plan_of(&job("a"), &observed).is_empty());
+    let again = plan_of(&job("b"), &observed);
+    assert_eq!(again.apps[0].start, ["job.target"]);
+    observed.running.insert("job.target".into(), Running::Down);
+    let stopped = plan_of(&job("a"), &observed);
+    assert_eq!(stopped.apps[0].start, ["job.target"]);
+    observed
+        .running
+        .insert("job@0.service".into(), Running::Failed);
+    assert!(!plan_of(&job("a"), &observed).is_empty());
 }
 
 #[test]

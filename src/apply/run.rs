@@ -9,7 +9,7 @@ use super::Machine;
 use super::observe;
 use super::rolling::{self, Restart};
 use super::verify::{self, Failure};
-use crate::plan::{AppPlan, Change, FileChange, Plan};
+use crate::plan::{AppPlan, Change, FileChange, Observed, Plan};
 use crate::systemd::{Job, Verb};
 use crate::unit_files::Places;
 use crate::unit_files::generations::{self, Snapshot};
@@ -62,7 +62,10 @@ pub async fn run(
             progress(format!("{verb} {}", described(app)));
         }
         if let Some(about) = about {
-            keep_generation(places, about)?;
+            // The files are written: what cannot be kept for a rollback must not keep them from being loaded.
+            if let Err(error) = keep_generation(places, about) {
+                progress(format!("note      no generation is kept: {error:#}"));
+            }
         }
     }
     if plan.reload {
@@ -82,7 +85,10 @@ pub async fn run(
     let starts: Vec<Job> = all(plan, |app| &app.start)
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
         .collect();
-    let mut failures = verify::refused(&machine.manager.queue_jobs(&starts).await?);
+    let mut failures = verify::refused(
+        &machine.manager.queue_jobs(&starts).await?,
+        &plan.apps.iter().map(|app| &app.facts).collect::<Vec<_>>(),
+    );
     let restarts: Vec<Restart<'_>> = plan
         .apps
         .iter()
@@ -124,12 +130,11 @@ pub async fn run(
 pub async fn left_over(
     machine: &Machine,
     wanted: &UnitSet,
+    decide: impl Fn(&Observed) -> anyhow::Result<Plan>,
     failures: &[Failure],
 ) -> anyhow::Result<Vec<String>> {
     let observed = observe::observe(&machine.places, Some(&machine.manager), wanted).await?;
-    let plan = crate::plan::decide(wanted, &observed, &crate::plan::Scope::Wanted)
-        .map_err(|_| anyhow::anyhow!("units of another origin appeared meanwhile; run it again"))?;
-    Ok(plan
+    Ok(decide(&observed)?
         .apps
         .iter()
         .filter(|app| !app.is_empty())

@@ -1,5 +1,6 @@
 //! 'Accepted' is not 'up': instances are followed until each is up or has failed, and a failure is told in words.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,31 +42,27 @@ pub async fn wait(
     if units.is_empty() {
         return Ok(vec![]);
     }
-    let begun = Instant::now();
     let facts: BTreeMap<&str, &Facts> = units
         .iter()
         .map(|(unit, facts)| (unit.as_str(), *facts))
         .collect();
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
-    let apps: BTreeMap<&str, &Facts> = units
-        .iter()
-        .map(|(_, facts)| (facts.app.as_str(), *facts))
-        .collect();
-    let deadlines: BTreeMap<&str, Instant> = apps
-        .iter()
-        .map(|(name, facts)| (*name, begun + allowed(facts, &apps)))
-        .collect();
-    let deadline = |facts: &Facts| deadlines[facts.app.as_str()];
-    let latest = deadlines.values().max().copied().unwrap_or(begun);
+    // An app's time begins when its own start does, not while it waits for what it depends on.
+    let begun: RefCell<BTreeMap<String, Instant>> = RefCell::default();
     let results = machine
         .manager
         .wait_settled(
             &names,
             |seen, now| {
                 let facts = facts[seen.state.name.as_str()];
-                judge(seen, now, facts, deadline(facts))
+                if seen.state.active == "inactive" && seen.state.job.is_some() {
+                    return Verdict::Undecided;
+                }
+                let mut begun = begun.borrow_mut();
+                let begun = *begun.entry(seen.state.name.clone()).or_insert(now);
+                judge(seen, now, facts, begun + allowed(facts))
             },
-            (latest - begun).max(PATIENCE) + Duration::from_secs(1),
+            PATIENCE,
             |one| settled(&one.unit, one.verdict == Verdict::Up),
         )
         .await?;
@@ -80,15 +77,9 @@ pub async fn wait(
     explain(machine, &down).await
 }
 
-/// An app's own time, after that of the apps it waits for. `config` has refused cycles.
-fn allowed(facts: &Facts, apps: &BTreeMap<&str, &Facts>) -> Duration {
-    let own = facts.ready_timeout + facts.settle + Duration::from_secs(1);
-    let before = facts
-        .after
-        .iter()
-        .filter_map(|name| apps.get(name.as_str()))
-        .map(|other| allowed(other, apps));
-    own + before.max().unwrap_or_default()
+/// From its start until an instance must be up.
+fn allowed(facts: &Facts) -> Duration {
+    facts.ready_timeout + facts.settle + Duration::from_secs(1)
 }
 
 /// Up, down, or ask again: an automatic restart under way is neither until the app's time is over.
@@ -114,7 +105,11 @@ fn judge(seen: &Seen, now: Instant, facts: &Facts, deadline: Instant) -> Verdict
         }
         "active" => Verdict::Up,
         "failed" => steadily_down(seen, now),
-        "inactive" if state.job.is_none() => steadily_down(seen, now),
+        "inactive" if state.job.is_none() => match steadily_down(seen, now) {
+            // A job that has ended well; one that ended badly is `failed`.
+            Verdict::Down if !facts.autorestart => Verdict::Up,
+            verdict => verdict,
+        },
         _ => late,
     }
 }
@@ -136,7 +131,8 @@ pub async fn start(
     units: &[(String, &Facts)],
     settled: impl FnMut(&str, bool),
 ) -> anyhow::Result<Vec<Failure>> {
-    let mut failures = refused(&machine.manager.queue_jobs(jobs).await?);
+    let apps: Vec<&Facts> = units.iter().map(|(_, facts)| *facts).collect();
+    let mut failures = refused(&machine.manager.queue_jobs(jobs).await?, &apps);
     let known = |unit: &String| failures.iter().any(|failure| failure.unit == *unit);
     let left: Vec<(String, &Facts)> = units
         .iter()
@@ -147,19 +143,20 @@ pub async fn start(
     Ok(failures)
 }
 
-/// What systemd did not take.
-pub fn refused(results: &[JobResult]) -> Vec<Failure> {
+/// What systemd did not take; `apps` are those that the jobs are for.
+pub fn refused(results: &[JobResult], apps: &[&Facts]) -> Vec<Failure> {
     results
         .iter()
         .filter_map(|result| {
             let unit = result.unit.clone();
-            let stem = unit.rsplit_once('@').map(|(stem, _)| stem);
-            let app = stem.unwrap_or(unit.trim_end_matches(".target")).to_owned();
             let why = result.problem()?;
+            // The unit stands in front of the reason already.
+            let why = why.strip_prefix(&format!("{unit}: ")).unwrap_or(&why);
+            let app = apps.iter().find(|facts| facts.app.owns(&unit));
             Some(Failure {
-                app,
+                app: app.map_or_else(|| unit.clone(), |facts| facts.app.to_string()),
+                why: why.to_owned(),
                 unit,
-                why,
                 lines: vec![],
             })
         })
@@ -175,6 +172,7 @@ pub async fn explain(
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
     let details = machine.manager.details(&names).await?;
     let states = machine.manager.states(&names).await?;
+    read::sync().await;
     for (((unit, facts), details), state) in units.iter().zip(details).zip(states) {
         let ending = ending::in_words(
             &details.ending.result,
@@ -300,7 +298,6 @@ async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> Vec<String>
         lines: Some(READ),
         ..Query::new(machine.journal.clone(), vec![of])
     };
-    read::sync().await;
     let entries = read::past(&query).await.unwrap_or_default();
     let mut lines: Vec<String> = entries
         .iter()

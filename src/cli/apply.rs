@@ -7,6 +7,7 @@ use serde_json::json;
 use super::args::ApplyArgs;
 use super::{machine, out, plan, report};
 use crate::apply::{Failure, Machine, observe, run};
+use crate::journal;
 use crate::plan::{Observed, Plan, Scope, removal, show};
 use crate::unit_files::Places;
 use crate::unit_files::lock::{self, Lock};
@@ -102,12 +103,12 @@ pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow
     }
     machine::install_shim(&machine.places, &set)?;
     let failures = act(machine, &plan, how).await?;
-    let left = run::left_over(machine, &set, &failures).await?;
+    let left = run::left_over(machine, &set, |now| wish.plan(now), &failures).await?;
     drop(lock);
     if how.json {
         out::line(&result(&plan, how, &failures).to_string())?;
     } else {
-        show_failures(&failures);
+        show_failures(&failures, Some(machine));
         for app in &left {
             out::say(&format!(
                 "error: {app} is not as the file says, though every step was done; run it again"
@@ -140,8 +141,8 @@ pub fn take_lock(places: &Places) -> anyhow::Result<Lock> {
     })?)
 }
 
-/// What systemd said of each instance that is not up, and its last lines.
-pub fn show_failures(failures: &[Failure]) {
+/// What systemd said of each instance that is not up, and its last lines; with a machine, where there is more.
+pub fn show_failures(failures: &[Failure], machine: Option<&Machine>) {
     for failure in failures {
         out::say(&format!("error: {}: {}", failure.unit, failure.why));
         for line in &failure.lines {
@@ -151,8 +152,13 @@ pub fn show_failures(failures: &[Failure]) {
             out::say("    (it wrote nothing)");
         }
     }
-    if let Some(first) = failures.first() {
-        out::say(&format!("  see more with: rpmctl logs {}", first.app));
+    if let (Some(first), Some(machine)) = (failures.first(), machine) {
+        let user = match machine.journal {
+            journal::Scope::User { .. } => "--user ",
+            _ => "",
+        };
+        let app = shlex::try_quote(&first.app).unwrap_or_default();
+        out::say(&format!("  see more with: rpmctl {user}logs {app}"));
     }
 }
 

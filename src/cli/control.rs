@@ -36,7 +36,7 @@ pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<E
             .collect();
         out::line(&json!({ "changed": !done.is_empty(), "failed": failed }).to_string())?;
     } else {
-        show_failures(&failures);
+        show_failures(&failures, Some(&machine));
         if done.is_empty() && failures.is_empty() {
             out::line(match order {
                 Order::Start => "nothing to do: already running",

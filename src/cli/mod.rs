@@ -59,6 +59,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         .print()
         .and_then(|()| std::io::Write::flush(&mut std::io::stdout()));
     match printed {
+        Err(failed) if failed.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failed) if !error.use_stderr() => report::end(out::not_written(failed).into()),
         _ => ExitCode::from(error.exit_code() as u8),
     }

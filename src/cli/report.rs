@@ -50,13 +50,10 @@ impl std::fmt::Display for Shown {
 
 impl std::error::Error for Shown {}
 
-/// Prints the error on stderr, unless it was printed or the reader went away, and gives the exit code.
+/// Prints the error on stderr, unless it was printed, and gives the exit code.
 pub fn end(error: anyhow::Error) -> ExitCode {
     if error.is::<Shown>() {
         return ExitCode::from(FAILED);
-    }
-    if broken_pipe(&error) {
-        return ExitCode::SUCCESS;
     }
     let (what, hints) = describe(&error);
     let mut text = format!("error: {what}\n");
@@ -99,13 +96,6 @@ fn permission(error: &anyhow::Error) -> bool {
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|io| denied(io.kind()))
         && !rustix::process::geteuid().is_root()
-}
-
-pub fn broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// `x: Permission denied (os error 13)` as `x: permission denied`.

@@ -210,7 +210,7 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
     let plan = plan::make(set, &observed, &Which::Wanted)?;
     machine::install_shim(&machine.places, set)?;
     let failures = run::run(machine, &plan, None, |step| out::say(&format!("  {step}"))).await?;
-    apply::show_failures(&failures);
+    apply::show_failures(&failures, None);
     for app in &set.apps {
         for address in &app.facts.listen {
             out::say(&format!("  {} listens on {address}", app.facts.app));
@@ -228,8 +228,14 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
         };
         // A start that fails passes through `failed` on its way to its automatic restart: only an answer tells them apart.
         if watch.seen().iter().all(|seen| down(&seen.state))
-            && machine.manager.states(&units).await?.iter().all(down)
+            && let states = machine.manager.states(&units).await?
+            && states.iter().all(down)
         {
+            let jobs = set.apps.iter().all(|app| !app.facts.autorestart);
+            if jobs && states.iter().all(|state| state.active == "inactive") {
+                out::say("every instance has done its work");
+                return Ok(ExitCode::SUCCESS);
+            }
             out::say("error: no instance runs any more");
             return Ok(ExitCode::from(report::FAILED));
         }

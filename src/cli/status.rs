@@ -74,7 +74,13 @@ impl<'a> App<'a> {
     }
 
     fn lacks(&self) -> bool {
-        self.boots && self.online < self.rows.len()
+        // A job that has ended well is not missed.
+        let missed = |row: &&Row<'_>| match row.state {
+            State::Online => false,
+            State::Stopped => row.facts.autorestart,
+            _ => true,
+        };
+        self.boots && self.rows.iter().any(missed)
             || self
                 .rows
                 .iter()

@@ -182,13 +182,23 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
             }
         }
     }
+    // A job that has ended well stays ended until something about it changes.
+    let job_done = |unit: &String| {
+        !facts.autorestart
+            && !all_instances
+            && observed.state(&name.target()) == Running::Up
+            && observed.state(unit) == Running::Down
+            && unit.contains('@')
+    };
     if want_running {
         let stopped = |unit: &String| plan.stop.contains(unit);
         let start: Vec<String> = app
             .wanted()
             .into_iter()
             .filter(|unit| {
-                stopped(unit) || !matches!(observed.state(unit), Running::Up | Running::Starting)
+                stopped(unit)
+                    || !matches!(observed.state(unit), Running::Up | Running::Starting)
+                        && !job_done(unit)
             })
             .collect();
         plan.reset = start

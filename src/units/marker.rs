@@ -30,6 +30,8 @@ pub struct Facts {
     pub cwd: PathBuf,
     pub listen: Vec<String>,
     pub autostart: bool,
+    /// Whether an instance that ends is started again; else it is a job, and done when it ended well.
+    pub autorestart: bool,
     /// An instance is up when it says so, else when it has run for `settle`.
     pub notifies: bool,
     pub settle: Duration,
@@ -61,6 +63,7 @@ impl Facts {
             cwd: app.cwd.clone(),
             listen: app.listen.iter().map(ToString::to_string).collect(),
             autostart: app.autostart,
+            autorestart: app.restart.auto,
             notifies,
             settle: app.restart.min_uptime.min(SETTLE),
             ready_timeout: app.ready.timeout,
@@ -88,6 +91,7 @@ impl Facts {
             ("Interpreter", self.interpreter.clone()),
             ("Cwd", self.cwd.display().to_string()),
             ("Autostart", self.autostart.to_string()),
+            ("Autorestart", self.autorestart.to_string()),
             ("Notifies", self.notifies.to_string()),
             ("SettleMs", self.settle.as_millis().to_string()),
             ("ReadyMs", self.ready_timeout.as_millis().to_string()),
@@ -132,6 +136,7 @@ impl Facts {
                 .map(quote::read_fact)
                 .collect(),
             autostart: get("Autostart")? == "true",
+            autorestart: get("Autorestart")? == "true",
             notifies: get("Notifies")? == "true",
             settle: Duration::from_millis(get("SettleMs")?.parse().ok()?),
             ready_timeout: Duration::from_millis(get("ReadyMs")?.parse().ok()?),
@@ -225,6 +230,7 @@ mod tests {
             cwd: "/srv".into(),
             listen: vec!["3000".into(), "/run/a.sock".into()],
             autostart: true,
+            autorestart: true,
             notifies: false,
             settle: Duration::from_millis(1000),
             ready_timeout: Duration::from_secs(30),

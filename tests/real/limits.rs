@@ -371,3 +371,20 @@ fn a_port_that_is_taken_is_named() {
     ok(bed, &["apply"]);
     all_answer(bed, "web", 4101, 2, "hello");
 }
+
+#[test]
+fn a_job_that_ends_well_is_done_and_not_run_again() {
+    let bed = &apps::bed();
+    let job = |word: &str| {
+        let line = format!("echo {word} >>/srv/jobs");
+        shell("job", &line, "autorestart = false")
+    };
+    apply(bed, &job("first"));
+    bed.wait_until("the job is done", PATIENCE, || lines(bed, "/srv/jobs") == 1);
+    let again = ok(bed, &["apply"]);
+    assert!(again.starts_with("nothing to do: "), "{again}");
+    assert_eq!(statuses(bed, &["job"]), ["stopped"]);
+    ok(bed, &["status"]);
+    apply(bed, &job("second"));
+    bed.wait_until("it ran again", PATIENCE, || lines(bed, "/srv/jobs") == 2);
+}
