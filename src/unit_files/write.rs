@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -217,7 +218,10 @@ fn make_folder(file: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Removes what a killed apply left beside its place. Call it with the lock held.
+/// After this time a staged file is nobody's: each is renamed within the same call that wrote it.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Removes what a killed apply left beside its place; not what another rpmctl is about to rename: foreground runs share a folder without a lock.
 pub fn clean(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -227,10 +231,16 @@ pub fn clean(folder: &Path) {
             .file_name()
             .as_encoded_bytes()
             .starts_with(STAGED.as_bytes())
+            && is_abandoned(&entry)
         {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+fn is_abandoned(entry: &fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|meta| meta.modified());
+    modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ABANDONED))
 }
 
 fn mode_of(path: &Path) -> u32 {
