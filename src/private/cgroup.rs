@@ -12,15 +12,15 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// `CGROUP2_SUPER_MAGIC`, statfs(2).
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
 
-/// Makes the cgroup and returns its directory, `…/rpmctl-run-<pid>.slice`.
+/// Makes the cgroup and returns its directory, `…/rpmctl-run-<pid>.slice` with the pid of rpmctl.
 ///
 /// Called inside the mount namespace: where /sys/fs/cgroup is not a writable v2 tree (v1, hybrid, absent, or read-only as
 /// in containers), it becomes one for this namespace alone.
 /// A slice by name, because journald finds a process's unit in its cgroup path only below slices.
-pub fn create() -> Result<PathBuf> {
+pub fn create(pid: u32) -> Result<PathBuf> {
     let is_v2 = rustix::fs::statfs(ROOT).is_ok_and(|fs| fs.f_type as u64 == CGROUP2_MAGIC);
     let first = if is_v2 {
-        create_in(&parent()?)
+        create_in(&parent()?, pid)
     } else {
         Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem))
     };
@@ -38,7 +38,8 @@ pub fn create() -> Result<PathBuf> {
                     }
                 );
             }
-            create_in(&parent()?).with_context(|| format!("cannot create a cgroup under {ROOT}"))?
+            create_in(&parent()?, pid)
+                .with_context(|| format!("cannot create a cgroup under {ROOT}"))?
         }
     };
     // Memory accounting of the units, where this kernel and the cgroups above allow it; without it they run all the same.
@@ -73,8 +74,7 @@ pub fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-fn create_in(parent: &Path) -> io::Result<PathBuf> {
-    let pid = std::process::id();
+fn create_in(parent: &Path, pid: u32) -> io::Result<PathBuf> {
     // A process of the same number in another pid namespace may share the tree.
     let names = (0..100).map(|n| match n {
         0 => format!("rpmctl-run-{pid}.slice"),

@@ -1,7 +1,7 @@
 //! The two processes between rpmctl and the private manager, both rpmctl re-executed: guard and pid 1.
 //!
 //! Standard input is the control pipe (`stop`, `kill`, or its end when rpmctl died), standard output the report
-//! (`init PID`, then `ready`, then perhaps `failed: WHY`).
+//! (`cgroup PATH`, `init PID`, then `ready`, then perhaps `failed: WHY`).
 
 use std::fs;
 use std::io::{BufRead, Write};
@@ -26,13 +26,13 @@ const BOOT_LIMIT: Duration = Duration::from_secs(30);
 const ORPHANED_LIMIT: Duration = Duration::from_secs(5);
 const JOURNALD_LIMIT: Duration = Duration::from_secs(2);
 
-/// Runs guard or pid 1, by the arguments after the hidden subcommand (`guard|init SYSTEMD JOURNALD CGROUP`).
+/// Runs guard or pid 1, by the arguments after the hidden subcommand (`guard SYSTEMD JOURNALD PID`, `init SYSTEMD JOURNALD CGROUP`).
 /// Only ever started by [`super::boot`].
 pub fn init_main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
     let args: Vec<PathBuf> = args.into_iter().map(PathBuf::from).collect();
     let result = match args.iter().map(PathBuf::as_path).collect::<Vec<_>>()[..] {
-        [role, systemd, journald, cgroup] if role == Path::new("guard") => {
-            guard([systemd, journald, cgroup])
+        [role, systemd, journald, pid] if role == Path::new("guard") => {
+            guard([systemd, journald, pid])
         }
         [role, systemd, journald, cgroup] if role == Path::new("init") => {
             init(systemd, journald, cgroup)
@@ -59,9 +59,18 @@ fn report(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Outlives the pid namespace by just long enough to remove its cgroup.
-fn guard([systemd, journald, cgroup]: [&Path; 3]) -> Result<()> {
+/// Makes the cgroup, and outlives the pid namespace by just long enough to remove it: rpmctl may be killed at any moment.
+fn guard([systemd, journald, pid]: [&Path; 3]) -> Result<()> {
     setsid().context("cannot leave the terminal's session")?; // Ctrl-C is rpmctl's to handle
+    let pid = pid.to_str().and_then(|pid| pid.parse().ok());
+    let cgroup = cgroup::create(pid.context("the guard needs the pid of rpmctl")?)?;
+    report(&format!("cgroup {}", cgroup.display()));
+    let ended = until_ended(systemd, journald, &cgroup);
+    cgroup::remove(&cgroup).with_context(|| format!("cannot remove {}", cgroup.display()))?;
+    ended
+}
+
+fn until_ended(systemd: &Path, journald: &Path, cgroup: &Path) -> Result<()> {
     mounts::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWPID)?;
     let mut init = Command::new("/proc/self/exe")
         .args([INIT_SUBCOMMAND, "init"])
@@ -70,7 +79,6 @@ fn guard([systemd, journald, cgroup]: [&Path; 3]) -> Result<()> {
         .context("cannot start the first process of the pid namespace")?;
     report(&format!("init {}", init.id()));
     let ended = init.wait();
-    cgroup::remove(cgroup).with_context(|| format!("cannot remove {}", cgroup.display()))?;
     ended.context("cannot wait for the first process of the pid namespace")?;
     Ok(())
 }

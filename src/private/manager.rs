@@ -37,20 +37,17 @@ pub async fn boot() -> Result<Manager> {
     let programs = needs::check()?;
     mounts::enter()?;
     layout::write(&programs)?;
-    let cgroup = cgroup::create()?;
-    let booted = start(&programs, &cgroup).await;
-    if booted.is_err() {
-        // Whatever was started ends with the control pipe; the guard removes the cgroup, unless it never ran.
-        let _ = cgroup::remove(&cgroup);
-    }
-    booted.context("the private systemd did not start")
+    // Whatever was started ends with the control pipe; the guard removes the cgroup.
+    start(&programs)
+        .await
+        .context("the private systemd did not start")
 }
 
-async fn start(programs: &needs::Programs, cgroup: &Path) -> Result<Manager> {
+async fn start(programs: &needs::Programs) -> Result<Manager> {
     let mut guard = Command::new("/proc/self/exe")
         .args([INIT_SUBCOMMAND, "guard"])
         .args([&programs.systemd, &programs.journald])
-        .arg(cgroup)
+        .arg(std::process::id().to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -58,6 +55,9 @@ async fn start(programs: &needs::Programs, cgroup: &Path) -> Result<Manager> {
         .context("cannot start rpmctl a second time")?;
     let control = guard.stdin.take().context("no control pipe")?;
     let mut report = BufReader::new(guard.stdout.take().context("no report pipe")?).lines();
+    let first = next_report(&mut report).await?;
+    let cgroup = first.strip_prefix("cgroup ").map(PathBuf::from);
+    let cgroup = cgroup.ok_or_else(|| anyhow!("unexpected report {first:?}"))?;
     let first = next_report(&mut report).await?;
     let init = first.strip_prefix("init ").and_then(|pid| pid.parse().ok());
     let init = init.ok_or_else(|| anyhow!("unexpected report {first:?}"))?;
@@ -78,7 +78,7 @@ async fn start(programs: &needs::Programs, cgroup: &Path) -> Result<Manager> {
         control,
         report,
         init,
-        cgroup: cgroup.to_owned(),
+        cgroup,
         connection,
     })
 }
