@@ -1,18 +1,27 @@
 //! `rpmctl logs`: what the apps wrote, and what systemd said of them.
 
+use std::future::pending;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use jiff::tz::TimeZone;
+use tokio::io::Interest;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::journal::text::{Form, show};
 use crate::journal::{Entry, LogApp, Query, Scope, Stream, read};
 
 /// Shown when neither --lines nor a time says how much.
 const LINES: u64 = 100;
+/// How long the last lines may take to come.
+const REST: Duration = Duration::from_secs(2);
 /// As PM2's --timestamp without a format.
 const TIMESTAMP: &str = "YYYY-MM-DD HH:mm:ss";
 
@@ -79,43 +88,106 @@ fn parse_lines(text: &str) -> Result<Lines, &'static str> {
 /// Shows the lines of these apps (resolved from `args.targets`). Needs a tokio runtime with I/O and time. Exit code 0, also when the reader of our
 /// stdout went away; 130 or 143 when SIGINT or SIGTERM ended it.
 pub async fn run(args: &LogsArgs, apps: &[LogApp], scope: Scope) -> Result<ExitCode> {
-    let mut screen = Screen {
-        form: form(
-            args,
-            io::stdout().is_terminal(),
-            std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty()),
-        ),
-        timestamp: args.timestamp.clone(),
-        apps: apps.to_vec(),
-        zone: TimeZone::system(),
-        out: io::BufWriter::new(io::stdout()),
-    };
+    let mut screen = Screen::new(args, apps);
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let mut entries = read::entries(query(args, apps, scope));
+    let mut unread = pin!(unread());
     loop {
         let entry = tokio::select! {
             biased;
             _ = interrupt.recv() => return Ok(ExitCode::from(130)),
             _ = terminate.recv() => return Ok(ExitCode::from(143)),
+            () = &mut unread => return Ok(ExitCode::SUCCESS),
             entry = entries.recv() => entry,
         };
         let Some(entry) = entry else {
             return Ok(ExitCode::SUCCESS);
         };
-        let shown = screen
-            .show(&entry?)
-            .and_then(|()| match entries.is_empty() {
-                true => screen.out.flush(),
-                false => Ok(()),
-            });
-        match shown {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return Ok(ExitCode::SUCCESS);
-            }
-            shown => shown.context("cannot write to stdout")?,
+        if screen.show(&entry?, entries.is_empty())? == Reader::Gone {
+            return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+/// Shows the lines of these apps while `work` goes on, then those that were written until its end. `gone` is told when they cannot be shown any
+/// longer: the reader of our stdout went away (no error), or the journal cannot be read.
+pub async fn during<T>(
+    work: impl Future<Output = T>,
+    args: &LogsArgs,
+    apps: &[LogApp],
+    scope: Scope,
+    gone: oneshot::Sender<()>,
+) -> (T, Result<()>) {
+    let mut screen = Screen::new(args, apps);
+    let query = query(args, apps, scope);
+    let mut entries = read::entries(query.clone());
+    let mut newest = 0;
+    let mut work = pin!(work);
+    let mut unread = pin!(unread());
+    let trouble = loop {
+        let entry = tokio::select! {
+            entry = entries.recv() => entry,
+            () = &mut unread => break Ok(()),
+            done = &mut work => {
+                let rest = rest(&query, &mut entries, &mut screen, newest);
+                let rest = tokio::time::timeout(REST, rest).await;
+                return (done, rest.unwrap_or(Ok(())));
+            }
+        };
+        let shown = match entry {
+            None => Err(anyhow!("the journal ended")),
+            Some(entry) => entry.and_then(|entry| {
+                newest = newest.max(entry.at);
+                screen.show(&entry, entries.is_empty())
+            }),
+        };
+        match shown {
+            Ok(Reader::Here) => {}
+            Ok(Reader::Gone) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    let _ = gone.send(());
+    (work.await, trouble)
+}
+
+/// Waits until nobody reads the pipe that our stdout is, which a follower without new lines would not find out by writing.
+async fn unread() {
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    // As it is: it is not ours alone to make it non-blocking. A file cannot be waited for, nor does anybody leave it.
+    if let Ok(watched) = stdout.and_then(pipe::Sender::from_owned_fd_unchecked)
+        && watched.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    pending().await
+}
+
+/// Shows what the journal has beyond `newest` (microseconds since the epoch) by now.
+async fn rest(
+    query: &Query,
+    entries: &mut mpsc::Receiver<Result<Entry>>,
+    screen: &mut Screen<impl Write>,
+    mut newest: u64,
+) -> Result<()> {
+    read::sync().await;
+    let last = Query {
+        lines: Some(1),
+        ..query.clone()
+    };
+    let until = read::past(&last).await?.pop().map_or(0, |entry| entry.at);
+    while newest < until {
+        let Some(entry) = entries.recv().await else {
+            break;
+        };
+        let entry = entry?;
+        newest = newest.max(entry.at);
+        if screen.show(&entry, entries.is_empty())? == Reader::Gone {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn query(args: &LogsArgs, apps: &[LogApp], scope: Scope) -> Query {
@@ -150,16 +222,40 @@ fn form(args: &LogsArgs, terminal: bool, no_color: bool) -> Form {
     }
 }
 
-struct Screen<W> {
+/// Whether anybody reads our stdout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reader {
+    Here,
+    Gone,
+}
+
+struct Screen<W: Write> {
     form: Form,
     timestamp: Option<String>,
     apps: Vec<LogApp>,
     zone: TimeZone,
-    out: W,
+    out: io::BufWriter<W>,
+}
+
+impl Screen<io::Stdout> {
+    fn new(args: &LogsArgs, apps: &[LogApp]) -> Self {
+        Screen {
+            form: form(
+                args,
+                io::stdout().is_terminal(),
+                std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty()),
+            ),
+            timestamp: args.timestamp.clone(),
+            apps: apps.to_vec(),
+            zone: TimeZone::system(),
+            out: io::BufWriter::new(io::stdout()),
+        }
+    }
 }
 
 impl<W: Write> Screen<W> {
-    fn show(&mut self, entry: &Entry) -> io::Result<()> {
+    /// `flush`: when no other line waits to be shown.
+    fn show(&mut self, entry: &Entry, flush: bool) -> Result<Reader> {
         let app = self
             .apps
             .iter()
@@ -168,9 +264,16 @@ impl<W: Write> Screen<W> {
             .timestamp
             .as_deref()
             .or(app.and_then(|app| app.date_format.as_deref()));
-        self.out
-            .write_all(&show(entry, self.form, format, &self.zone))?;
-        self.out.flush()
+        let shown = show(entry, self.form, format, &self.zone);
+        let written = self
+            .out
+            .write_all(&shown)
+            .and_then(|()| if flush { self.out.flush() } else { Ok(()) });
+        match written {
+            Ok(()) => Ok(Reader::Here),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+            Err(error) => Err(error).context("cannot write to stdout"),
+        }
     }
 }
 
@@ -243,11 +346,11 @@ mod tests {
             timestamp: None,
             apps: vec![app],
             zone: TimeZone::UTC,
-            out: Vec::new(),
+            out: io::BufWriter::new(Vec::new()),
         };
-        screen.show(entry.as_ref().unwrap()).unwrap();
+        screen.show(entry.as_ref().unwrap(), false).unwrap();
         screen.timestamp = Some("HH".into());
-        screen.show(entry.as_ref().unwrap()).unwrap();
-        assert_eq!(screen.out, b"api@0 | 1970: x\napi@0 | 00: x\n");
+        screen.show(entry.as_ref().unwrap(), true).unwrap();
+        assert_eq!(screen.out.get_ref(), b"api@0 | 1970: x\napi@0 | 00: x\n");
     }
 }

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::args::FileArgs;
 use super::compile::{self, For};
@@ -36,11 +39,12 @@ pub async fn run(args: RunArgs, user: bool) -> anyhow::Result<ExitCode> {
     if args.file.file.as_os_str() != "-" {
         compile::model(&args.file, false, false).map(drop)?;
     }
+    let mut asked = Asked::watch()?;
     let user = user || !rustix::process::geteuid().is_root();
     let bus = if user { Bus::User } else { Bus::System };
     if !args.private {
         match Manager::connect(bus).await {
-            Ok(manager) => return on_manager(&args.file, manager, user).await,
+            Ok(manager) => return on_manager(&args.file, manager, user, &mut asked).await,
             Err(ConnectError {
                 why: Unreachable::NoSystemd | Unreachable::NoBus | Unreachable::NoUserManager,
                 ..
@@ -48,10 +52,34 @@ pub async fn run(args: RunArgs, user: bool) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         }
     }
-    on_private(&args.file).await
+    on_private(&args.file, &mut asked).await
 }
 
-async fn on_private(file: &FileArgs) -> anyhow::Result<ExitCode> {
+/// SIGINT and SIGTERM, from the first moment: that is how a run is meant to end.
+struct Asked {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Asked {
+    fn watch() -> anyhow::Result<Asked> {
+        Ok(Asked {
+            interrupt: signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?,
+        })
+    }
+
+    /// Waits until the run is asked to end. Cancel safe.
+    async fn to_end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+async fn on_private(file: &FileArgs, asked: &mut Asked) -> anyhow::Result<ExitCode> {
+    // Booting ends by itself within a second or two, and is then shut down in good order.
     let mut private = private::boot().await?;
     let result = async {
         let manager = Manager::connect(Bus::Address(private.bus_address().to_owned())).await?;
@@ -71,7 +99,7 @@ async fn on_private(file: &FileArgs) -> anyhow::Result<ExitCode> {
         };
         let set = compile(file, &machine, true, None).await?;
         tokio::select! {
-            result = serve(&machine, &set) => result,
+            result = serve(&machine, &set, asked) => result,
             error = private.ended() => Err(error),
         }
     }
@@ -80,7 +108,12 @@ async fn on_private(file: &FileArgs) -> anyhow::Result<ExitCode> {
     result
 }
 
-async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Result<ExitCode> {
+async fn on_manager(
+    file: &FileArgs,
+    manager: Manager,
+    user: bool,
+    asked: &mut Asked,
+) -> anyhow::Result<ExitCode> {
     let (places, folder) = transient_places(user)?;
     let mut tether = Tether::fasten(&manager.connection()).await?;
     let machine = Machine {
@@ -91,28 +124,44 @@ async fn on_manager(file: &FileArgs, manager: Manager, user: bool) -> anyhow::Re
     let bind_to = Some(tether.unit_name().to_owned());
     let result = async {
         let set = compile(file, &machine, user, bind_to).await?;
-        refuse_running(&machine, &set)?;
+        // Nothing of another's may be stopped or removed when we end.
+        refuse_taken(&machine, &set).await?;
         // Known before they are written: a run that is killed leaves none of them.
+        tether.stop_at_end(user, &units(&set)).await?;
         tether.remove_at_end(&folder).await?;
-        for app in &set.apps {
-            for unit in &app.units {
-                tether
-                    .remove_at_end(&machine.places.units.join(&unit.name))
-                    .await?;
-            }
+        for unit in set.apps.iter().flat_map(|app| &app.units) {
+            let file = machine.places.units.join(&unit.name);
+            tether.remove_at_end(&file).await?;
         }
-        let result = serve(&machine, &set).await;
-        let ended = stop(&machine, &set).await;
-        result.and_then(|code| ended.map(|()| code))
+        serve(&machine, &set, asked).await
     }
     .await;
     tether.release().await?;
     result
 }
 
-/// Two runs of one app would take its units from each other, and the first to end would end both.
-fn refuse_running(machine: &Machine, set: &UnitSet) -> anyhow::Result<()> {
-    let there = observe::files(&machine.places, &UnitSet::default())?.apps();
+/// Every unit of a set, its instances in the template's place.
+fn units(set: &UnitSet) -> Vec<String> {
+    let of_files = set
+        .apps
+        .iter()
+        .flat_map(|app| app.units.iter().map(|unit| unit.name.clone()))
+        .filter(|name| !name.contains("@."));
+    of_files.chain(instances(set)).collect()
+}
+
+fn instances(set: &UnitSet) -> Vec<String> {
+    set.apps
+        .iter()
+        .flat_map(|app| (0..app.facts.instances).map(|n| app.facts.app.instance(n)))
+        .collect()
+}
+
+/// Two runs of an app would take each other's units, as a run and an apply would.
+async fn refuse_taken(machine: &Machine, set: &UnitSet) -> anyhow::Result<()> {
+    let observed = observe::observe(&machine.places, Some(&machine.manager), set).await?;
+    plan::make(set, &observed, &Which::Wanted)?;
+    let there = observed.apps();
     let taken = set
         .apps
         .iter()
@@ -175,14 +224,14 @@ async fn compile(
     Ok(set)
 }
 
-/// Starts everything and shows its lines until a signal comes or nothing runs any more.
-async fn serve(machine: &Machine, set: &UnitSet) -> anyhow::Result<ExitCode> {
+/// Starts everything and shows its lines until a signal comes or nothing runs any more; stops it, and shows the lines of that as well.
+async fn serve(machine: &Machine, set: &UnitSet, asked: &mut Asked) -> anyhow::Result<ExitCode> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let follow = LogsArgs {
         follow: true,
-        since: Some(format!("@{}", now.as_secs())),
+        since: Some(format!("@{}.{:06}", now.as_secs(), now.subsec_micros())),
         ..LogsArgs::default()
     };
     let apps: Vec<LogApp> = set
@@ -195,14 +244,20 @@ async fn serve(machine: &Machine, set: &UnitSet) -> anyhow::Result<ExitCode> {
             date_format: app.facts.date_format.clone(),
         })
         .collect();
-    tokio::select! {
-        // Ends on SIGINT and SIGTERM: that is how a run is meant to end.
-        ended = logs::run(&follow, &apps, machine.journal.clone()) => {
-            ended?;
-            Ok(ExitCode::SUCCESS)
-        }
-        result = start_and_watch(machine, set) => result,
-    }
+    let (gone, unseen) = oneshot::channel();
+    let work = async {
+        let result = tokio::select! {
+            biased;
+            () = asked.to_end() => Ok(ExitCode::SUCCESS),
+            _ = unseen => Ok(ExitCode::SUCCESS),
+            result = start_and_watch(machine, set) => result,
+        };
+        let stopped = stop(machine, set).await;
+        result.and_then(|code| stopped.map(|()| code))
+    };
+    let scope = machine.journal.clone();
+    let (result, shown) = logs::during(work, &follow, &apps, scope, gone).await;
+    result.and_then(|code| shown.map(|()| code))
 }
 
 async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<ExitCode> {
@@ -216,17 +271,14 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
             out::say(&format!("  {} listens on {address}", app.facts.app));
         }
     }
-    let units: Vec<String> = set
-        .apps
-        .iter()
-        .flat_map(|app| (0..app.facts.instances).map(|n| app.facts.app.instance(n)))
-        .collect();
+    let units = instances(set);
     let mut watch = machine.manager.watch(&units).await?;
+    let down = |state: &UnitState| {
+        matches!(state.active.as_str(), "failed" | "inactive") && state.job.is_none()
+    };
     loop {
-        let down = |state: &UnitState| {
-            matches!(state.active.as_str(), "failed" | "inactive") && state.job.is_none()
-        };
-        // A start that fails passes through `failed` on its way to its automatic restart: only an answer tells them apart.
+        // A start that fails passes through `failed` on its way to its automatic restart, and a reload tells of units that are down and are not: only an
+        // answer tells them apart.
         if watch.seen().iter().all(|seen| down(&seen.state))
             && let states = machine.manager.states(&units).await?
             && states.iter().all(down)

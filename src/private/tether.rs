@@ -1,7 +1,7 @@
 //! Where a service manager can be reached: units bound to the life of this process.
 //!
 //! A scope holds one small process that waits for the end of a pipe from rpmctl. However rpmctl ends, the pipe ends,
-//! the process with it, the scope with that, and `BindsTo=` stops the units. Not rpmctl's own pid: a child of it that
+//! the process stops the units and ends, the scope with it, and `BindsTo=` stops what is left. Not rpmctl's own pid: a child of it that
 //! outlives it (a pager, journalctl) would keep the scope alive, and rpmctl stays in the cgroup it was started in.
 
 use std::os::unix::ffi::OsStrExt;
@@ -19,16 +19,34 @@ use super::bus::{MANAGER, MANAGER_INTERFACE, MANAGER_PATH, next_signal, signals}
 /// How long the manager may take to make the scope.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Remembers the files named on its input, removes them at its end.
-const HOLD: &str = r#"set --
-while IFS= read -r file; do set -- "$@" "$file"; done
+/// Remembers what its input names; at its end stops the units and removes the files, in this order: a unit whose file is gone when the manager is
+/// reloaded has no `BindsTo=` any more. Where systemctl does not reach the manager, `BindsTo=` has to do.
+///
+/// It never ends before systemd has moved it: a scope made of a process that is just ending would stay, empty, until the next daemon-reload.
+const HOLD: &str = r#"scope=$1
+set -f --
+moved() {
+    while read -r line; do case $line in */"$scope") return 0 ;; esac; done </proc/$$/cgroup
+    return 1
+}
+units= manager=--system
+while IFS= read -r line; do
+    case $line in
+    manager:*) manager=${line#*:} ;;
+    unit:*) units="$units ${line#*:}" ;;
+    file:*) set -- "$@" "${line#*:}" ;;
+    esac
+done
+tries=0
+until moved || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.05; done
+[ -z "$units" ] || systemctl "$manager" --quiet stop -- $units
 [ $# -eq 0 ] || exec rm -rf -- "$@""#;
 
 /// The scope; dropping it, or the death of this process, ends it and stops what is bound to it.
 pub struct Tether {
     unit: String,
     hold: Child,
-    files: ChildStdin,
+    pipe: ChildStdin,
 }
 
 impl Tether {
@@ -38,25 +56,36 @@ impl Tether {
     pub async fn fasten(connection: &Connection) -> Result<Tether> {
         let unit = format!("rpmctl-run-{}.scope", std::process::id());
         let mut hold = Command::new("/bin/sh")
-            .args(["-c", HOLD, "rpmctl-run"])
+            .args(["-c", HOLD, "rpmctl-run", &unit])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0) // Ctrl-C is rpmctl's to handle
             .spawn()
             .context("cannot start /bin/sh")?;
-        let files = hold.stdin.take().context("no pipe to /bin/sh")?;
+        let pipe = hold.stdin.take().context("no pipe to /bin/sh")?;
         let pid = hold.id().context("/bin/sh ended at once")?;
         tokio::time::timeout(LIMIT, make_scope(connection, &unit, pid))
             .await
             .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", LIMIT.as_secs())))
             .with_context(|| format!("cannot make {unit}"))?;
-        Ok(Tether { unit, hold, files })
+        Ok(Tether { unit, hold, pipe })
     }
 
     /// The scope's name, for `BindsTo=` and `After=` of each unit that is to end with this process.
     pub fn unit_name(&self) -> &str {
         &self.unit
+    }
+
+    /// Has units of the user's or the system's manager stopped when this process is gone, before any file is removed.
+    /// No white space in their names: systemd's names have none.
+    pub async fn stop_at_end(&mut self, user: bool, units: &[String]) -> Result<()> {
+        let manager = if user { "--user" } else { "--system" };
+        let mut lines = format!("manager:{manager}\n");
+        for unit in units {
+            lines.push_str(&format!("unit:{unit}\n"));
+        }
+        self.tell(lines.as_bytes()).await
     }
 
     /// Has a file or a folder of ours removed when this process is gone, however it ended.
@@ -69,15 +98,18 @@ impl Tether {
                 file.display()
             );
         }
-        self.files
-            .write_all(&[bytes, b"\n"].concat())
-            .await
-            .context("the scope that rpmctl run is bound to has ended")
+        self.tell(&[b"file:", bytes, b"\n"].concat()).await
+    }
+
+    async fn tell(&mut self, lines: &[u8]) -> Result<()> {
+        let told = self.pipe.write_all(lines).await;
+        // Not a reader of ours that went away: the cause must not say BrokenPipe.
+        told.map_err(|_| anyhow!("the scope that rpmctl run is bound to has ended"))
     }
 
     /// Ends the scope, which stops what is still bound to it, and removes the files named.
     pub async fn release(mut self) -> Result<()> {
-        drop(self.files);
+        drop(self.pipe);
         self.hold.wait().await.context("cannot wait for /bin/sh")?;
         Ok(())
     }
