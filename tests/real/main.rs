@@ -3,8 +3,6 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 #[path = "../hostile/mod.rs"]
-mod hostile;
-
 mod apply;
 mod apps;
 mod bed_itself;
@@ -14,8 +12,13 @@ mod changes;
 mod control;
 mod examples;
 mod failing;
+mod hostile;
 mod limits;
+mod logs;
+mod logs_follow;
 mod readers;
 mod refusals;
+mod run;
 mod safety;
+mod talker;
 mod user;

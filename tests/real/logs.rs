@@ -1,0 +1,457 @@
+//! `rpmctl logs` of what is in the journal: whose lines, which of them, and how they look.
+
+use std::collections::BTreeSet;
+
+use crate::bed;
+use crate::talker::{PATIENCE, Talkers};
+
+#[test]
+fn streams_instances_and_apps_are_told_apart() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "tell-apart");
+    talk.apply(&[("ta", 2, ""), ("ta-b", 1, "")]);
+    talk.tell("ta@0", "o one");
+    talk.tell("ta@0", "e two");
+    talk.tell("ta@1", "e three");
+    talk.tell("ta-b@0", "o four");
+    talk.logs_to(&["ta"], "two");
+    talk.logs_to(&["ta"], "three");
+    talk.logs_to(&["ta-b"], "four");
+
+    let sorted = |args: &[&str]| {
+        let output = talk.rpmctl(&[&["logs"], args].concat());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+        let mut lines: Vec<String> = output.stdout.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(
+        sorted(&["ta", "--out"]),
+        ["ta@0 | one", "ta@0 | up 0", "ta@1 | up 1"]
+    );
+    assert_eq!(sorted(&["ta", "--err"]), ["ta@0 | two", "ta@1 | three"]);
+    assert_eq!(sorted(&["ta@1", "--err"]), ["ta@1 | three"]);
+    assert_eq!(sorted(&["ta@0", "--out"]), ["ta@0 | one", "ta@0 | up 0"]);
+    assert_eq!(
+        sorted(&["ta-b", "--out"]),
+        ["ta-b@0 | four", "ta-b@0 | up 0"]
+    );
+    assert_eq!(
+        sorted(&["ta@1", "ta-b", "--out"]),
+        ["ta-b@0 | four", "ta-b@0 | up 0", "ta@1 | up 1"]
+    );
+    assert_eq!(sorted(&["/^ta(-b)?$/", "--out"]).len(), 5);
+    // Every app of the bed is in this one.
+    assert!(sorted(&["--out", "-n", "all"]).contains(&"ta-b@0 | four".to_owned()));
+
+    let priorities = |unit: &str| {
+        bed.ok(&[
+            "journalctl",
+            "-o",
+            "json",
+            "--output-fields=PRIORITY,MESSAGE",
+            "-u",
+            unit,
+            "RPMCTL_APP=ta",
+        ])
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!(
+                "{} {}",
+                line["PRIORITY"].as_str().unwrap(),
+                line["MESSAGE"].as_str().unwrap()
+            )
+        })
+        .collect::<BTreeSet<_>>()
+    };
+    let expected = ["6 up 0", "6 one", "3 two"].map(str::to_owned);
+    assert_eq!(priorities("ta@0.service"), BTreeSet::from(expected));
+}
+
+#[test]
+fn how_much_and_from_when() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "how-much");
+    talk.apply(&[("hm", 1, "")]);
+    for word in ["alpha", "beta", "Gamma", "delta"] {
+        talk.tell("hm@0", &format!("o {word}"));
+    }
+    talk.logs_to(&["hm"], "delta");
+    // The journal has microseconds, --since and --until take them.
+    let json = talk.rpmctl(&["logs", "hm", "--json", "--out"]).stdout;
+    let times: Vec<u64> = json
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["time_us"]
+                .as_u64()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(times.len(), 5, "{json}");
+    let at = |us: u64| format!("@{}.{:06}", us / 1_000_000, us % 1_000_000);
+    let shown = |args: &[&str]| {
+        let output = talk.rpmctl(&[&["logs", "hm", "--out", "--raw"], args].concat());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+        output.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&["-n", "2"]), ["Gamma", "delta"]);
+    assert_eq!(shown(&["--lines", "0"]), [""; 0]);
+    assert_eq!(
+        shown(&["--since", &at(times[2])]),
+        ["beta", "Gamma", "delta"]
+    );
+    assert_eq!(
+        shown(&["--until", &at(times[2])]),
+        ["up 0", "alpha", "beta"]
+    );
+    assert_eq!(
+        shown(&["--since", &at(times[1]), "--until", &at(times[3])]),
+        ["alpha", "beta", "Gamma"]
+    );
+    assert_eq!(shown(&["--since", &at(times[1]), "-n", "1"]), ["delta"]);
+    assert_eq!(shown(&["--since", "1 hour ago"]).len(), 5);
+    assert_eq!(shown(&["--until", "1 hour ago"]), [""; 0]);
+    assert_eq!(shown(&["--since", "-1h"]).len(), 5);
+    assert_eq!(shown(&["--grep", "^.e"]), ["beta", "delta"]);
+    assert_eq!(shown(&["--grep", "gamma"]), ["Gamma"]);
+    assert_eq!(shown(&["--grep", "GAMMA"]), [""; 0]);
+    assert_eq!(shown(&["--grep", "a$", "-n", "2"]), ["Gamma", "delta"]);
+    assert_eq!(shown(&["--grep", "alpha", "-n", "1"]), ["alpha"]);
+    assert_eq!(shown(&["--boot"]).len(), 5);
+    for (wrong, words) in [
+        (["--since", "bogus"], "error: \"bogus\" is not a time: "),
+        (["--grep", "("], "error: --grep: bad pattern \"(\""),
+    ] {
+        let output = talk.rpmctl(&[&["logs", "hm"], &wrong[..]].concat());
+        assert_eq!((output.status, output.stdout.as_str()), (1, ""));
+        assert!(output.stderr.starts_with(words), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn json_has_pm2s_keys_and_raw_every_byte() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "forms");
+    bed.write(
+        "/srv/forms/bytes.sh",
+        0o644,
+        "printf ' \\377\\001 \\t \"q\" \\\\ \\033[1mx\\n\\nend of it\\n'; printf 'oops\\n' >&2; printf 'no line end'; exec sleep 1000\n",
+    );
+    talk.apply(&[("fo", 1, "")]);
+    bed.write(
+        "/srv/forms/bytes.toml",
+        0o644,
+        "[[apps]]\nname = \"fo-bytes\"\nscript = \"bytes.sh\"\ninterpreter = \"/bin/sh\"\nmin_uptime = 50\n",
+    );
+    bed.ok(&["rpmctl", "apply", "/srv/forms/bytes.toml"]);
+    talk.logs_to(&["fo-bytes", "--out"], "end of it");
+    // As without systemd between: a last line without its end comes when the app has ended.
+    bed.ok(&["rpmctl", "stop", "fo-bytes"]);
+    talk.logs_to(&["fo-bytes"], "no line end");
+    let dump = "rpmctl logs fo-bytes --raw --out | od -An -v -tx1 | tr -d ' \\n'";
+    let hex: String = b" \xff\x01 \t \"q\" \\ \x1b[1mx\nend of it\nno line end\n"
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    // Byte for byte what journald keeps: not empty lines, not spaces at the end of a line.
+    assert_eq!(bed.sh_ok(dump), hex);
+
+    let output = talk.rpmctl(&["logs", "fo-bytes", "fo", "--json", "-n", "all"]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    let lines: Vec<serde_json::Value> = output
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    for line in &lines {
+        for key in ["message", "timestamp", "type", "process_id", "app_name"] {
+            assert!(line.get(key).is_some(), "no {key} in {line}");
+        }
+        let kind = line["type"].as_str().unwrap();
+        assert!(["out", "err", "process_event"].contains(&kind), "{line}");
+        let time = line["timestamp"].as_str().unwrap();
+        assert!(time.len() == 24 && time.ends_with('Z'), "{time}");
+    }
+    let of = |kind: &str| {
+        let of_kind = lines.iter().filter(|line| line["type"] == kind);
+        let bytes = of_kind.filter(|line| line["app_name"] == "fo-bytes");
+        bytes
+            .map(|line| line["message"].as_str().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("out"),
+        [
+            " \u{fffd}\u{1} \t \"q\" \\ \u{1b}[1mx",
+            "end of it",
+            "no line end"
+        ]
+    );
+    assert_eq!(of("err"), ["oops"]);
+    assert!(
+        of("process_event")
+            .iter()
+            .any(|line| line.starts_with("Started ")),
+        "{lines:?}"
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["app_name"] == "fo" && line["process_id"] == 0)
+    );
+}
+
+#[test]
+fn dates_come_as_the_file_says() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "dates");
+    talk.apply(&[
+        (
+            "da-format",
+            1,
+            "log_date_format = \"YYYY-MM-DD HH:mm:ss Z\"",
+        ),
+        ("da-time", 1, "time = true"),
+        ("da-none", 1, ""),
+    ]);
+    let digits = |line: &str| line.replace(|c: char| c.is_ascii_digit(), "9");
+    let line = |app: &str, more: &[&str]| {
+        let lines = talk.logs_to(&[&[app, "--out", "-n", "1"], more].concat(), "up 0");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        digits(&lines[0])
+    };
+    assert_eq!(
+        line("da-format", &[]),
+        "da-format@9 | 9999-99-99 99:99:99 +99:99: up 9"
+    );
+    assert_eq!(
+        line("da-time", &[]),
+        "da-time@9 | 9999-99-99T99:99:99: up 9"
+    );
+    assert_eq!(line("da-none", &[]), "da-none@9 | up 9");
+    assert_eq!(
+        line("da-none", &["--timestamp"]),
+        "da-none@9 | 9999-99-99 99:99:99: up 9"
+    );
+    assert_eq!(
+        line("da-time", &["--timestamp=HH:mm"]),
+        "da-time@9 | 99:99: up 9"
+    );
+    // The zone is the reader's.
+    let in_zone = |zone: &str| {
+        let output = bed
+            .cmd(&["rpmctl", "logs", "da-format", "--out", "-n", "1"])
+            .env("TZ", zone)
+            .ok();
+        output.split(' ').nth(4).map(str::to_owned)
+    };
+    assert_eq!(in_zone("IST-5:30").as_deref(), Some("+05:30:"));
+    assert_eq!(in_zone("UTC").as_deref(), Some("+00:00:"));
+    let output = bed.ok(&["rpmctl", "logs", "da-time", "--out", "-n", "1", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(
+        digits(line["timestamp"].as_str().unwrap()),
+        "9999-99-99T99:99:99"
+    );
+}
+
+/// 300 starts of a program that ends within a millisecond of its line on each stream.
+fn loses_no_line_of_300_starts(talk: &Talkers, name: &str) {
+    let script = "n=0; [ -r $RUNTIME_DIRECTORY/n ] && read -r n <$RUNTIME_DIRECTORY/n\nn=$((n+1)); echo $n >$RUNTIME_DIRECTORY/n\n\
+                  echo \"out $n\"; echo \"err $n\" >&2\n";
+    talk.write("short.sh", script);
+    talk.write(
+        "ecosystem.toml",
+        &format!("[[apps]]\nname = \"{name}\"\nscript = \"short.sh\"\ninterpreter = \"/bin/sh\"\nmax_restarts = 300\nrestart_delay = 0\nmin_uptime = 10000\n"),
+    );
+    let file = talk.path("ecosystem.toml");
+    let output = talk.rpmctl(&["apply", &file]);
+    assert_eq!(output.status, 1, "{output}");
+    assert!(output.stderr.contains("wrote "), "{output}");
+    let unit = format!("{name}@0.service");
+    talk.bed
+        .wait_until("300 starts", PATIENCE * 6, || talk.restarts(&unit) >= 300);
+    let missing = |kind: &str, option: &str| {
+        let lines = talk.logs_to(&[name, option, "-n", "all"], &format!("{kind} 300"));
+        let lines: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
+        (1..=300)
+            .map(|n| format!("{name}@0 | {kind} {n}"))
+            .filter(|line| !lines.contains(line.as_str()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(missing("out", "--out"), [""; 0]);
+    assert_eq!(missing("err", "--err"), [""; 0]);
+}
+
+#[test]
+fn an_app_that_ends_at_once_loses_no_line() {
+    loses_no_line_of_300_starts(&Talkers::of_root(bed::shared(), "short"), "short");
+}
+
+#[test]
+fn an_app_of_a_user_that_ends_at_once_loses_no_line() {
+    loses_no_line_of_300_starts(&Talkers::of_user(bed::shared(), "short"), "short-user");
+}
+
+#[test]
+fn twenty_instances_are_found_by_the_terms_of_one() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "terms");
+    bed.write(
+        "/srv/terms/bin/journalctl",
+        0o755,
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >>/run/terms\nexec /usr/bin/journalctl \"$@\"\n",
+    );
+    let terms = || {
+        bed.sh_ok("rm -f /run/terms");
+        let output = bed
+            .cmd(&["rpmctl", "logs", "terms", "--out", "-n", "all"])
+            .env("PATH", "/srv/terms/bin:/usr/local/bin:/usr/bin:/bin")
+            .ok();
+        (output.lines().count(), bed.read("/run/terms"))
+    };
+    talk.apply(&[("terms", 1, "")]);
+    talk.logs_to(&["terms", "--out"], "up 0");
+    let (lines, one) = terms();
+    assert_eq!(lines, 1);
+    assert_eq!(
+        one.lines()
+            .filter(|arg| arg.contains("terms"))
+            .collect::<Vec<_>>(),
+        ["RPMCTL_APP=terms"]
+    );
+    talk.apply(&[("terms", 20, "")]);
+    talk.logs(&["terms", "--out"], "all 20 are up", |lines| {
+        lines.len() == 20
+    });
+    assert_eq!(terms(), (20, one));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_escapes_are_for_terminals() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "pipe");
+    bed.write("/srv/pipe/many.sh", 0o644, "seq -f 'line %.0f of many, made long enough to fill a pipe' 3000; echo oops >&2; exec sleep 1000\n");
+    bed.write(
+        "/srv/pipe/many.toml",
+        0o644,
+        "[[apps]]\nname = \"many\"\nscript = \"many.sh\"\ninterpreter = \"/bin/sh\"\nmin_uptime = 50\n",
+    );
+    bed.ok(&["rpmctl", "apply", "/srv/pipe/many.toml"]);
+    // journald takes the two streams in no order.
+    talk.logs_to(
+        &["many", "-n", "all"],
+        "line 3000 of many, made long enough to fill a pipe",
+    );
+    talk.logs_to(&["many", "--err"], "oops");
+    for options in ["-n all", "-n all --json", "-n all --raw", "-n all -f"] {
+        let script = format!(
+            "{{ rpmctl logs many {options} 2>/run/pipe.err; echo $? >/run/pipe.rc; }} | head -n 1 >/run/pipe.out"
+        );
+        bed.sh_ok(&script);
+        let ended = ["rc", "err"].map(|what| bed.read(&format!("/run/pipe.{what}")));
+        assert_eq!(ended, ["0\n", ""], "{options}");
+    }
+    let on_terminal = |variables: &str| {
+        bed.sh_ok(&format!(
+            "{variables} TERM=xterm script -qec 'rpmctl logs many --err' /dev/null </dev/null"
+        ))
+    };
+    let coloured = on_terminal("");
+    assert!(coloured.contains("\u{1b}[31moops\u{1b}[0m"), "{coloured:?}");
+    let plain = on_terminal("NO_COLOR=1");
+    assert!(
+        plain.contains("many@0 | oops") && !plain.contains('\u{1b}'),
+        "{plain:?}"
+    );
+    assert!(
+        on_terminal("NO_COLOR=").contains('\u{1b}'),
+        "an empty NO_COLOR means nothing"
+    );
+    let piped = bed.ok(&["rpmctl", "logs", "many", "-n", "all"]);
+    assert!(piped.contains("many@0 | oops") && !piped.contains('\u{1b}'));
+}
+
+#[test]
+fn odd_names_find_their_lines() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "odd");
+    let names = [
+        "odd one",
+        "odd-ünï",
+        "odd.x_y-z",
+        "odd\\x20one",
+        "odd:a",
+        "odd%i",
+        "odd$HOME",
+        "odd\"q'",
+    ];
+    let apps: Vec<_> = names.iter().map(|name| (*name, 2, "")).collect();
+    talk.apply(&apps);
+    for name in names {
+        let mut lines = talk.logs(&[name, "--out"], &format!("{name} is up"), |lines| {
+            lines.len() >= 2
+        });
+        lines.sort();
+        assert_eq!(
+            lines,
+            [format!("{name}@0 | up 0"), format!("{name}@1 | up 1")]
+        );
+        let output = talk.rpmctl(&["logs", &format!("{name}@1"), "--json"]);
+        for line in output.stdout.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (&line["app_name"], &line["process_id"]),
+                (&name.into(), &1.into()),
+                "{line}"
+            );
+        }
+        assert!(output.stdout.contains("process_event"), "{name}: {output}");
+    }
+}
+
+#[test]
+fn a_user_sees_the_lines_of_the_own_apps() {
+    let bed = bed::shared();
+    let talk = Talkers::of_user(bed, "mine");
+    talk.apply(&[("mine-a", 2, ""), ("mine-b", 1, "")]);
+    talk.tell("mine-a@1", "e oops");
+    talk.tell("mine-b@0", "o hello");
+    talk.logs_to(&["mine-b"], "hello");
+    talk.logs_to(&["mine-a"], "oops");
+    let err = talk.rpmctl(&["logs", "mine-a", "--err"]).stdout;
+    assert_eq!(err, "mine-a@1 | oops\n");
+    let out = talk.rpmctl(&["logs", "mine-b", "--out"]).stdout;
+    assert_eq!(out, "mine-b@0 | up 0\nmine-b@0 | hello\n");
+    let out = talk.rpmctl(&["logs", "mine-a@0", "--out"]).stdout;
+    assert_eq!(out, "mine-a@0 | up 0\n");
+    let events = talk.rpmctl(&["logs", "mine-b"]).stdout;
+    assert!(events.contains("mine-b@0 | Started "), "{events}");
+}
+
+#[test]
+fn an_unknown_target_is_told_with_what_is_meant() {
+    let bed = bed::shared();
+    let talk = Talkers::of_root(bed, "unknown");
+    talk.apply(&[("unknown-api", 1, ""), ("unknown-gone", 1, "")]);
+    let told = |target: &str| {
+        let output = talk.rpmctl(&["logs", target]);
+        assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{target}");
+        output.stderr
+    };
+    assert_eq!(
+        told("unknown-appi"),
+        "error: no app is called unknown-appi\n  did you mean unknown-api?\n"
+    );
+    assert!(told("unknown-api@7").starts_with("error: unknown-api@7: "));
+    assert!(told("/^nothing$/").starts_with("error: /^nothing$/: no app matches"));
+    // A deleted app is unknown as well; its lines stay in the journal.
+    let output = talk.rpmctl(&["delete", "unknown-gone"]);
+    assert_eq!(output.status, 0, "{output}");
+    assert!(told("unknown-gone").starts_with("error: no app is called unknown-gone\n"));
+    assert!(
+        bed.ok(&["journalctl", "-o", "cat", "RPMCTL_APP=unknown-gone"])
+            .contains("up 0")
+    );
+}

@@ -1,0 +1,427 @@
+//! `rpmctl run` where no service manager can be reached: this machine without its bus. Needs root, systemd, dbus and node.
+//!
+//! The bus is taken away in a mount namespace around rpmctl, so these tests are the same where systemd runs the machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// As on a machine that systemd does not run: neither its folder nor a bus.
+const WITHOUT_MANAGER: &str = "mkdir -p /run/systemd /run/dbus && mount -t tmpfs none /run/systemd && mount -t tmpfs none /run/dbus && exec \"$@\"";
+
+const SERVER: &str = r#"const id = process.env.NODE_APP_INSTANCE
+const who = process.getuid()
+require('http').createServer((_, answer) => answer.end(`${id} ${who}`)).listen(process.env.PORT, '127.0.0.1', () => console.log('up', id))
+process.on('SIGINT', () => { console.error('bye', id); process.exit(0) })
+"#;
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(
+            start.elapsed() < PATIENCE,
+            "waited {PATIENCE:?} in vain until {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A cluster app of three instances in a folder that every user may read.
+struct App {
+    folder: TempDir,
+    port: u16,
+}
+
+impl App {
+    fn new(more: &str) -> App {
+        use std::os::unix::fs::PermissionsExt;
+        let readable = fs::Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new()
+            .permissions(readable)
+            .tempdir()
+            .unwrap();
+        // Free a moment ago; nothing else here binds to ports it did not choose.
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        fs::write(folder.path().join("app.js"), SERVER).unwrap();
+        let text = format!(
+            "[[apps]]\nname = \"alone\"\nscript = \"app.js\"\ninstances = 3\nexec_mode = \"cluster\"\nlisten = \"127.0.0.1:{port}\"\nport = {port}\n{more}\n"
+        );
+        fs::write(folder.path().join("ecosystem.toml"), text).unwrap();
+        App { folder, port }
+    }
+
+    fn run(&self) -> Run {
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-ec",
+                WITHOUT_MANAGER,
+                "sh",
+            ])
+            .args([env!("CARGO_BIN_EXE_rpmctl"), "run"])
+            .arg(self.folder.path().join("ecosystem.toml"));
+        Run::of(command)
+    }
+
+    /// What the instances answer, until each has.
+    fn answers(&self) -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        wait_until("each instance answers", || {
+            seen.insert(get(self.port).expect("HTTP"));
+            seen.len() == 3
+        });
+        seen
+    }
+
+    fn listens(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+}
+
+fn get(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    Ok(body.to_owned())
+}
+
+struct Run {
+    child: Child,
+    printed: [Arc<Mutex<Vec<u8>>>; 2],
+    readers: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Run {
+    fn of(mut command: Command) -> Run {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pipes: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().unwrap()),
+            Box::new(child.stderr.take().unwrap()),
+        ];
+        let printed = [Arc::default(), Arc::default()];
+        let readers = pipes
+            .into_iter()
+            .zip(&printed)
+            .map(|(mut pipe, printed)| {
+                let printed: Arc<Mutex<Vec<u8>>> = Arc::clone(printed);
+                std::thread::spawn(move || {
+                    let mut chunk = [0; 4096];
+                    while let Ok(size @ 1..) = pipe.read(&mut chunk) {
+                        printed.lock().unwrap().extend_from_slice(&chunk[..size]);
+                    }
+                })
+            })
+            .collect();
+        Run {
+            child,
+            printed,
+            readers,
+        }
+    }
+
+    fn text(&self, which: usize) -> String {
+        String::from_utf8_lossy(&self.printed[which].lock().unwrap()).into_owned()
+    }
+
+    fn stdout(&self) -> String {
+        self.text(0)
+    }
+
+    fn stderr(&self) -> String {
+        self.text(1)
+    }
+
+    fn up(&mut self) {
+        wait_until("all instances are up", || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {ended:?}\n{}", self.stderr());
+            let stdout = self.stdout();
+            (0..3).all(|n| stdout.contains(&format!("alone@{n} | up {n}\n")))
+        });
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Its end and that of all that holds its output.
+    fn wait(&mut self) -> ExitStatus {
+        wait_until("it ends", || self.child.try_wait().unwrap().is_some());
+        wait_until("its output ends", || {
+            self.readers.iter().all(|reader| reader.is_finished())
+        });
+        self.child.wait().unwrap()
+    }
+
+    /// Itself and all that came of it, each with its start, for numbers are used again.
+    fn family(&self) -> BTreeSet<(i32, String)> {
+        let mut family = BTreeSet::new();
+        let mut queue = vec![self.child.id() as i32];
+        while let Some(pid) = queue.pop() {
+            if let Some(start) = started(pid) {
+                family.insert((pid, start));
+            }
+            let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+                .into_iter()
+                .flatten()
+                .flatten();
+            for task in tasks {
+                let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+                queue.extend(
+                    children
+                        .split_whitespace()
+                        .map(|pid| pid.parse::<i32>().unwrap()),
+                );
+            }
+        }
+        family
+    }
+
+    /// Its cgroups, in any hierarchy.
+    fn cgroups(&self) -> Vec<String> {
+        let name = format!("rpmctl-run-{}", self.child.id());
+        let found = Command::new("find")
+            .arg("/sys/fs/cgroup")
+            .args(["-name", &format!("{name}*")])
+            .output()
+            .unwrap();
+        String::from_utf8(found.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Field 22 of /proc/PID/stat; None for one that is gone or only waits to be waited for.
+fn started(pid: i32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    (fields[0] != "Z").then(|| fields[19].to_owned())
+}
+
+/// Mounts of this machine that a private systemd could have left.
+fn mounts() -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let ours = [
+        "/run/systemd",
+        "/run/log",
+        "/run/dbus",
+        "/proc",
+        "/sys/fs/cgroup",
+    ];
+    let at = |line: &str| line.split(' ').nth(4).unwrap_or_default().to_owned();
+    table
+        .lines()
+        .map(at)
+        .filter(|at| ours.iter().any(|ours| at.starts_with(ours)))
+        .collect()
+}
+
+fn nothing_left(app: &App, run: &Run, family: &BTreeSet<(i32, String)>, before: &[String]) {
+    wait_until("every process has ended", || {
+        family
+            .iter()
+            .all(|(pid, start)| started(*pid).as_ref() != Some(start))
+    });
+    wait_until("its cgroups are removed", || run.cgroups().is_empty());
+    assert!(!app.listens());
+    assert_eq!(mounts(), before);
+    assert!(!Path::new("/run/systemd/rpmctl").exists());
+}
+
+fn ends_by(signal: Signal) {
+    let before = mounts();
+    let app = App::new("");
+    let mut run = app.run();
+    run.up();
+    assert_eq!(
+        app.answers(),
+        ["0 0", "1 0", "2 0"].map(str::to_owned).into()
+    );
+    let family = run.family();
+    assert!(
+        family.len() >= 8,
+        "guard, init, systemd, dbus, journald, journalctl and three apps: {family:?}"
+    );
+    assert!(!run.cgroups().is_empty());
+    run.signal(signal);
+    let status = run.wait();
+    if signal == Signal::KILL {
+        assert_eq!(status.code(), None);
+    } else {
+        assert_eq!(status.code(), Some(0), "{}", run.stderr());
+        for n in 0..3 {
+            assert!(
+                run.stdout().contains(&format!("alone@{n} | bye {n}\n")),
+                "{}",
+                run.stdout()
+            );
+        }
+    }
+    nothing_left(&app, &run, &family, &before);
+}
+
+#[test]
+fn it_answers_and_sigterm_leaves_nothing() {
+    ends_by(Signal::TERM);
+}
+
+#[test]
+fn it_answers_and_sigint_leaves_nothing() {
+    ends_by(Signal::INT);
+}
+
+#[test]
+fn it_answers_and_sigkill_leaves_nothing() {
+    ends_by(Signal::KILL);
+}
+
+#[test]
+fn an_app_may_have_another_user() {
+    let app = App::new("user = \"nobody\"");
+    let mut run = app.run();
+    run.up();
+    assert_eq!(
+        app.answers(),
+        ["0 65534", "1 65534", "2 65534"].map(str::to_owned).into()
+    );
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait().code(), Some(0), "{}", run.stderr());
+}
+
+#[test]
+fn killed_while_it_starts_it_leaves_nothing() {
+    let before = mounts();
+    let app = App::new("");
+    for step in 0..16 {
+        let mut run = app.run();
+        // The moment is the test.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(30 * step) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let family = run.family();
+        run.signal(Signal::KILL);
+        run.wait();
+        nothing_left(&app, &run, &family, &before);
+    }
+}
+
+#[test]
+fn a_bad_release_is_told_with_its_last_lines() {
+    let app = App::new("");
+    fs::write(
+        app.folder.path().join("app.js"),
+        "throw new Error('no such table')\n",
+    )
+    .unwrap();
+    let mut run = app.run();
+    assert_eq!(run.wait().code(), Some(1));
+    let stderr = run.stderr();
+    for words in [
+        "error: alone@0.service: ",
+        "no such table",
+        "error: no instance runs any more",
+    ] {
+        assert!(stderr.contains(words), "no {words:?} in\n{stderr}");
+    }
+    assert!(run.cgroups().is_empty());
+}
+
+#[test]
+fn problems_of_the_file_are_told_before_anything_is_booted() {
+    let app = App::new("instancez = 3\nuser = \"no-such-user\"");
+    let mut run = app.run();
+    let mut seen = BTreeSet::new();
+    while run.child.try_wait().unwrap().is_none() {
+        seen.extend(run.cgroups());
+    }
+    assert_eq!(run.wait().code(), Some(1));
+    assert_eq!((run.stdout().as_str(), seen), ("", BTreeSet::new()));
+    let stderr = run.stderr();
+    for words in ["instancez", "instances", "no-such-user", "ecosystem.toml:"] {
+        assert!(stderr.contains(words), "no {words:?} in\n{stderr}");
+    }
+    assert!(!stderr.contains("private"), "{stderr}");
+}
+
+#[test]
+fn without_root_it_says_what_to_do() {
+    let app = App::new("");
+    let program = app.folder.path().join("rpmctl");
+    fs::copy(env!("CARGO_BIN_EXE_rpmctl"), &program).unwrap();
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-ec",
+            WITHOUT_MANAGER,
+            "sh",
+        ])
+        .args([
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "env",
+            "-u",
+            "XDG_RUNTIME_DIR",
+            "-u",
+            "DBUS_SESSION_BUS_ADDRESS",
+        ])
+        .arg(&program)
+        .arg("run")
+        .arg(app.folder.path().join("ecosystem.toml"));
+    let mut run = Run::of(command);
+    assert_eq!(run.wait().code(), Some(1));
+    let stderr = run.stderr();
+    let mut lines = stderr.lines();
+    assert_eq!(
+        lines.next(),
+        Some("error: rpmctl run needs root where no service manager can be reached")
+    );
+    assert!(
+        lines
+            .next()
+            .is_some_and(|hint| hint.contains("sudo rpmctl run")),
+        "{stderr}"
+    );
+}
