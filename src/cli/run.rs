@@ -70,7 +70,7 @@ impl Asked {
     }
 
     /// Waits until the run is asked to end. Cancel safe.
-    async fn to_end(&mut self) {
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -248,7 +248,7 @@ async fn serve(machine: &Machine, set: &UnitSet, asked: &mut Asked) -> anyhow::R
     let work = async {
         let result = tokio::select! {
             biased;
-            () = asked.to_end() => Ok(ExitCode::SUCCESS),
+            () = asked.wait() => Ok(ExitCode::SUCCESS),
             _ = unseen => Ok(ExitCode::SUCCESS),
             result = start_and_watch(machine, set) => result,
         };

@@ -27,8 +27,10 @@ fn a_killed_instance_is_back_by_itself() {
     apply(bed, &cluster("web", "node", 4101, 4, "hello"));
     let before = runs(bed, "web", 4);
     bed.ok(&["kill", "-9", &before[2].pid.to_string()]);
+    // Its new process first: for a moment after its death it is still called online.
     bed.wait_until("web@2 is back", PATIENCE, || {
-        statuses(bed, &["web@2"]) == ["online"] && runs(bed, "web", 4)[2].pid != before[2].pid
+        let now = runs(bed, "web", 4)[2].pid;
+        now != 0 && now != before[2].pid && statuses(bed, &["web@2"]) == ["online"]
     });
     let after = runs(bed, "web", 4);
     assert_eq!(

@@ -8,7 +8,7 @@ use crate::bed::{self, Bed, Options};
 use crate::talker::{PATIENCE, Talkers, shows};
 
 /// SIGTERM, and nothing of it is left.
-fn ends(follower: bed::Spawned) -> Vec<String> {
+fn ends(mut follower: bed::Spawned) -> Vec<String> {
     follower.signal(Signal::TERM);
     let output = follower.wait(PATIENCE);
     assert_eq!((output.status, output.stderr.as_str()), (143, ""));

@@ -3,6 +3,8 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 #[path = "../hostile/mod.rs"]
+mod hostile;
+
 mod apply;
 mod apps;
 mod bed_itself;
@@ -12,7 +14,6 @@ mod changes;
 mod control;
 mod examples;
 mod failing;
-mod hostile;
 mod limits;
 mod logs;
 mod logs_follow;

@@ -132,7 +132,7 @@ impl<'a> App<'a> {
 }
 
 fn ends_by(app: &App, signal: Signal) {
-    let run = app.run();
+    let mut run = app.run();
     app.up(&run);
     app.answers();
     assert!(
@@ -177,7 +177,7 @@ fn a_user_runs_it_with_the_own_manager() {
 }
 
 fn killed(app: &App) {
-    let run = app.run();
+    let mut run = app.run();
     app.up(&run);
     run.signal(Signal::KILL);
     assert_eq!(run.wait(PATIENCE).status, 137);
@@ -197,7 +197,7 @@ fn sigkill_leaves_nothing_of_a_users() {
 /// At any moment of its start.
 fn ended_while_starting(app: &App, signal: Signal, status: i32) {
     for step in 0..24 {
-        let run = app.run();
+        let mut run = app.run();
         let (_, mut printed) = run.printed();
         // The moment is the test: from its first process on.
         let start = std::time::Instant::now();
@@ -299,7 +299,7 @@ fn a_name_that_is_taken_is_refused_and_stays_as_it_is() {
     bed.ok(&["rpmctl", "delete", "fg-taken"]);
     assert_eq!(app.left(), "");
 
-    let first = app.run();
+    let mut first = app.run();
     app.up(&first);
     let before = invocation();
     let output = app.rpmctl("run").run();
