@@ -183,6 +183,6 @@ fn a_journal_that_rotates_costs_no_line() {
 fn a_journalctl_that_is_killed_costs_no_line() {
     let bed = Bed::boot(Options::default());
     nothing_is_lost_while(&bed, "killed", || {
-        drop(bed.ok(&["killall", "-KILL", "journalctl"]))
+        drop(bed.ok(&["pkill", "-KILL", "-x", "journalctl"]))
     });
 }

@@ -17,6 +17,7 @@ mod failing;
 mod limits;
 mod logs;
 mod logs_follow;
+mod logs_form;
 mod readers;
 mod refusals;
 mod run;

@@ -111,7 +111,7 @@ impl<'a> App<'a> {
              find {run}/systemd {run}/rpmctl -name '{name}*' 2>/dev/null || :
              find {run} -maxdepth 1 -name 'rpmctl-run-*'
              ps -eo pid,args | grep '{folder}/[a]pp.js' || :
-             ss -Hltn 'sport = :{}'",
+             grep -E '^ *[0-9]+: [0-9A-F]+:{:04X} [0-9A-F:]+ 0A ' /proc/net/tcp || :",
             self.port
         );
         self.bed.cmd(&["sh", "-ec", &script]).user(self.user).ok()

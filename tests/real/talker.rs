@@ -61,7 +61,8 @@ impl<'a> Talkers<'a> {
         self.write("talk.sh", TALKER);
         self.write("ecosystem.toml", &text);
         let output = self.rpmctl(&["apply", &self.file]);
-        assert_eq!(output.status, 0, "{output}");
+        let plan = self.rpmctl(&["plan", &self.file]);
+        assert_eq!(output.status, 0, "{output}\nand then:\n{plan}");
     }
 
     pub fn write(&self, name: &str, text: &str) {
@@ -85,8 +86,12 @@ impl<'a> Talkers<'a> {
     /// `instance` is `app@0`.
     pub fn tell(&self, instance: &str, command: &str) {
         let pipe = format!("{}/{instance}", self.pipes);
+        self.bed
+            .wait_until(&format!("{instance} listens"), PATIENCE, || {
+                self.bed.run(&["test", "-p", &pipe]).status == 0
+            });
         // The pipe stays between runs: writing to it waits for nobody.
-        let script = r#"[ -p "$2" ] && printf '%s\n' "$1" 1<>"$2""#;
+        let script = r#"printf '%s\n' "$1" 1<>"$2""#;
         self.bed
             .cmd(&["sh", "-ec", script, "tell", command, &pipe])
             .user(self.user)
