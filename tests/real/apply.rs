@@ -229,3 +229,32 @@ fn an_app_starts_after_those_it_depends_on_are_ready() {
     assert!(ready("middle@0.service") <= begun("last@0.service"));
     assert!(ready("middle@0.service") - begun("middle@0.service") >= 500_000);
 }
+
+#[test]
+fn a_reader_that_went_away_stops_nothing() {
+    let bed = &apps::bed();
+    // The reading end is closed before rpmctl writes its first byte.
+    let deaf = |command: &str| {
+        bed.sh_ok(&format!(
+            "cd /srv; rm -f pipe; mkfifo pipe; : <pipe & exec 3>pipe; wait; {command}"
+        ));
+    };
+    for (greeting, to) in [("one", ">&3"), ("two", ">&3 2>&3"), ("three", "| true")] {
+        apps::write(
+            bed,
+            &(cluster("web", "node", 4101, 3, greeting)
+                + &shell(&format!("extra-{greeting}"), "exec sleep 1000", "")),
+        );
+        deaf(&format!("rpmctl apply ecosystem.toml {to}"));
+        all_answer(bed, "web", 4101, 3, greeting);
+        assert_eq!(
+            ok(bed, &["apply"]),
+            "nothing to do: 2 apps, 4 instances, all as the file says\n"
+        );
+    }
+    assert_eq!(statuses(bed, &[]), ["online"; 6]);
+    for command in ["list", "show all", "logs -n 5", "plan", "stop web"] {
+        deaf(&format!("rpmctl {command} >&3 2>&3"));
+    }
+    assert_eq!(state(bed, "web.target"), "inactive");
+}

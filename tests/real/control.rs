@@ -264,3 +264,34 @@ fn delete_leaves_nothing_of_the_app_and_all_of_the_others() {
     ok(bed, &["apply"]);
     all_answer(bed, "web", 4101, 2, "hello");
 }
+
+#[test]
+fn a_restart_of_a_stopped_app_brings_all_of_it_back() {
+    let bed = &apps::bed();
+    apply(
+        bed,
+        &(cluster("web", "node", 4101, 3, "hello") + &sleeper("plain", 2)),
+    );
+    for app in ["web", "plain"] {
+        let target = format!("{app}.target");
+        let story = || {
+            ["is-active", "is-enabled"].map(|verb| {
+                let said = bed.run(&["systemctl", verb, &target]).stdout;
+                said.trim_end().to_owned()
+            })
+        };
+        ok(bed, &["stop", app]);
+        assert_eq!(story(), ["inactive", "disabled"]);
+        ok(bed, &["restart", app]);
+        assert_eq!(story(), ["active", "enabled"]);
+        assert!(bed.exists(&format!(
+            "/etc/systemd/system/multi-user.target.wants/{target}"
+        )));
+    }
+    assert_eq!(statuses(bed, &[]), ["online"; 5]);
+    all_answer(bed, "web", 4101, 3, "hello");
+    assert_eq!(
+        ok(bed, &["apply"]),
+        "nothing to do: 2 apps, 5 instances, all as the file says\n"
+    );
+}

@@ -1,5 +1,6 @@
 //! Apps that cannot start: the verdict is the last one, not one of a restart on the way; nothing of them is left.
 
+use crate::apps::{self, all_answer, apply, cluster, fails, ok, runs, statuses, write};
 use crate::bed;
 
 const SERVER: &str = include_str!("../../packaging/examples/node/app.js");
@@ -97,4 +98,48 @@ fn a_release_that_cannot_start_stops_at_the_first_instance() {
     bed.ok(&["rpmctl", "apply", at]);
     assert!(pids().iter().all(|(_, pid)| pid.is_some()), "{:?}", pids());
     bed.ok(&["rpmctl", "delete", "release"]);
+}
+
+/// A server that ends at boot when it is told to be bad, until /srv/mended is there.
+const PICKY: &str = "if (process.env.GREETING === 'bad' && !require('fs').existsSync('/srv/mended')) process.exit(3);\n\
+                     require('./server.js');\n";
+
+#[test]
+fn after_a_restart_that_stopped_half_way_the_next_apply_gives_every_instance_the_new_environment() {
+    let bed = &apps::bed();
+    bed.write("/srv/picky.js", 0o644, PICKY);
+    let text = |greeting: &str| {
+        cluster("web", "node", 4101, 3, greeting)
+            .replace("server.js", "picky.js")
+            .replace("min_uptime", "max_restarts = 3\nmin_uptime")
+    };
+    let half_way = || {
+        let before = runs(bed, "web", 3);
+        write(bed, &text("bad"));
+        let output = fails(bed, &["apply"], 1);
+        assert_eq!(
+            line(&output.stderr, "error:"),
+            "error: web@0.service: gave up after 3 starts in a row shorter than min_uptime (max_restarts)",
+            "{output}"
+        );
+        assert_eq!(statuses(bed, &["web"]), ["errored", "online", "online"]);
+        assert_eq!(runs(bed, "web", 3)[1..], before[1..], "{output}");
+    };
+    apply(bed, &text("2"));
+    all_answer(bed, "web", 4101, 3, "2");
+    // Mended in the file.
+    half_way();
+    apply(bed, &text("2"));
+    all_answer(bed, "web", 4101, 3, "2");
+    apply(bed, &text("3"));
+    all_answer(bed, "web", 4101, 3, "3");
+    // Mended in the program: the file, and with it the units, stay as the failed apply wrote them.
+    half_way();
+    bed.write("/srv/mended", 0o644, "");
+    ok(bed, &["apply"]);
+    all_answer(bed, "web", 4101, 3, "bad");
+    assert_eq!(
+        ok(bed, &["apply"]),
+        "nothing to do: 1 app, 3 instances, all as the file says\n"
+    );
 }
