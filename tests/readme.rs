@@ -155,6 +155,7 @@ fn its_places_are_where_things_are_written() {
     let system = Places::system();
     let user = Places::user(
         "~/.config".as_ref(),
+        "~/.local/share".as_ref(),
         "~/.local/state".as_ref(),
         "$XDG_RUNTIME_DIR".as_ref(),
     );

@@ -60,6 +60,7 @@ fn case(folder: PathBuf) -> Case {
         let home = Path::new("/home/me");
         Places::user(
             &home.join(".config"),
+            &home.join(".local/share"),
             &home.join(".local/state"),
             Path::new("/run/user/1000"),
         )

@@ -33,6 +33,7 @@ pub fn places(user: bool) -> anyhow::Result<Places> {
         .unwrap_or_else(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()).into());
     Ok(Places::user(
         &folder("XDG_CONFIG_HOME", ".config")?,
+        &folder("XDG_DATA_HOME", ".local/share")?,
         &folder("XDG_STATE_HOME", ".local/state")?,
         &run,
     ))

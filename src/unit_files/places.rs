@@ -48,23 +48,27 @@ impl Places {
         }
     }
 
-    /// Of the user manager. `config`, `state` and `run` are `$XDG_CONFIG_HOME`, `$XDG_STATE_HOME` and `$XDG_RUNTIME_DIR`, or their defaults.
-    pub fn user(config: &Path, state: &Path, run: &Path) -> Places {
-        let below_run = [
-            "transient",
-            "generator.early",
-            "user",
-            "generator",
-            "generator.late",
-        ]
-        .map(|folder| run.join("systemd").join(folder));
-        let machine = [
-            "/etc/systemd/user",
-            "/run/systemd/user",
-            "/usr/local/lib/systemd/user",
-            "/usr/lib/systemd/user",
-        ]
-        .map(PathBuf::from);
+    /// Of the user manager. `config`, `data`, `state` and `run` are `$XDG_CONFIG_HOME`, `$XDG_DATA_HOME`, `$XDG_STATE_HOME` and `$XDG_RUNTIME_DIR`,
+    /// or their defaults.
+    pub fn user(config: &Path, data: &Path, state: &Path, run: &Path) -> Places {
+        let below_run = |folder: &str| run.join("systemd").join(folder);
+        let search = vec![
+            config.join("systemd/user.control"),
+            below_run("user.control"),
+            below_run("transient"),
+            below_run("generator.early"),
+            "/etc/xdg/systemd/user".into(),
+            "/etc/systemd/user".into(),
+            below_run("user"),
+            "/run/systemd/user".into(),
+            below_run("generator"),
+            data.join("systemd/user"),
+            "/usr/local/share/systemd/user".into(),
+            "/usr/share/systemd/user".into(),
+            "/usr/local/lib/systemd/user".into(),
+            "/usr/lib/systemd/user".into(),
+            below_run("generator.late"),
+        ];
         Places {
             root: None,
             units: config.join("systemd/user"),
@@ -72,7 +76,7 @@ impl Places {
             state: state.join("rpmctl"),
             run: run.join("rpmctl"),
             templates: config.join("rpmctl/templates"),
-            search: below_run.into_iter().chain(machine).collect(),
+            search,
         }
     }
 

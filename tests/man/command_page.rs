@@ -136,6 +136,7 @@ fn files(page: &mut Page) {
     let system = Places::system();
     let user = Places::user(
         "~/.config".as_ref(),
+        "~/.local/share".as_ref(),
         "~/.local/state".as_ref(),
         "$XDG_RUNTIME_DIR".as_ref(),
     );

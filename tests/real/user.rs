@@ -1,7 +1,12 @@
 //! `--user` by an ordinary user: the same, in the user's own manager and below the user's own home.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rpmctl::unit_files::Places;
+
 use crate::apps::{self, PATIENCE, cluster, shell};
-use crate::bed::{Bed, Output};
+use crate::bed::{self, Bed, Output};
 
 fn rpmctl(bed: &Bed, args: &[&str]) -> Output {
     let all: Vec<&str> = ["rpmctl", "--user"].iter().chain(args).copied().collect();
@@ -216,4 +221,65 @@ fn without_root_the_system_is_out_of_reach() {
         "{refused}"
     );
     assert_eq!(apps::files(bed), before);
+}
+
+#[test]
+fn every_folder_the_managers_load_units_from_is_known() {
+    let bed = bed::shared();
+    let known = |places: Places| -> BTreeSet<PathBuf> {
+        places.search.into_iter().chain([places.units]).collect()
+    };
+    let asked = |text: String| -> BTreeSet<PathBuf> {
+        text.split_whitespace().map(PathBuf::from).collect()
+    };
+    let system = bed.ok(&["systemctl", "show", "--value", "-p", "UnitPath"]);
+    assert_eq!(
+        asked(system)
+            .difference(&known(Places::system()))
+            .collect::<Vec<_>>(),
+        Vec::<&PathBuf>::new()
+    );
+    let home = Path::new("/home/app");
+    let user = Places::user(
+        &home.join(".config"),
+        &home.join(".local/share"),
+        &home.join(".local/state"),
+        "/run/user/1000".as_ref(),
+    );
+    let theirs = asked(systemctl(bed, &["show", "--value", "-p", "UnitPath"]));
+    assert!(
+        theirs.contains(&home.join(".config/systemd/user.control")),
+        "{theirs:?}"
+    );
+    let known = known(user);
+    assert_eq!(
+        theirs.difference(&known).collect::<Vec<_>>(),
+        Vec::<&PathBuf>::new()
+    );
+}
+
+#[test]
+fn a_unit_of_the_user_s_own_is_refused_wherever_it_lies() {
+    let bed = &apps::bed();
+    let at = "/home/app/site/ecosystem.toml";
+    bed.write_as("app", at, 0o644, shell("mine", "exec sleep 1000", ""));
+    for folder in [
+        "/home/app/.config/systemd/user.control",
+        "/run/user/1000/systemd/user.control",
+        "/home/app/.local/share/systemd/user",
+        "/usr/local/share/systemd/user",
+        "/usr/share/systemd/user",
+    ] {
+        let file = format!("{folder}/mine@.service");
+        let owner = match folder.starts_with("/usr") {
+            true => "root",
+            false => "app",
+        };
+        bed.write_as(owner, &file, 0o644, "[Service]\nExecStart=/bin/true\n");
+        let refused = rpmctl(bed, &["apply"]);
+        assert_eq!(refused.status, 1, "{file}\n{refused}");
+        assert!(refused.stderr.contains(&file), "{refused}");
+        bed.ok(&["rm", &file]);
+    }
+    assert!(!bed.exists("/home/app/.config/systemd/user/mine.target"));
 }
