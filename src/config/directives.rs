@@ -9,18 +9,22 @@ use super::value::{Entry, Kind, Value};
 
 const SECTIONS: [&str; 4] = ["Unit", "Service", "Socket", "Install"];
 
-/// Directives that the units are built around: section, name, what to use instead.
+/// Directives that the units are built around: section, name, what to use instead, or `nothing: ` and why.
 #[rustfmt::skip]
 const OWNED: &[(&str, &str, &str)] = &[
     ("Unit", "StartLimitIntervalSec", "`min_uptime` and `max_restarts`: an instance at systemd's own limit takes the shared socket down"),
     ("Unit", "StartLimitBurst", "`max_restarts`: an instance at systemd's own limit takes the shared socket down"),
     ("Unit", "StartLimitAction", "nothing: failed starts are counted outside of systemd"),
+    ("Unit", "RefuseManualStart", "`autostart`: rpmctl itself starts each instance"),
+    ("Unit", "RefuseManualStop", "nothing: rpmctl itself stops each instance"),
     ("Service", "ExecStart", "`script` and `args`"),
     ("Service", "ExecStop", "`stop_signal`"),
     ("Service", "Type", "`wait_ready`"),
     ("Service", "NotifyAccess", "`wait_ready`"),
     ("Service", "Restart", "`autorestart`"),
     ("Service", "RestartSec", "`restart_delay`"),
+    ("Service", "RestartPreventExitStatus", "`stop_exit_codes`: an instance that gave up is known by its exit status"),
+    ("Service", "RemainAfterExit", "nothing: an instance that ended would look up, and not start again"),
     ("Service", "RestartSteps", "`exp_backoff_restart_delay`"),
     ("Service", "RestartMaxDelaySec", "`exp_backoff_restart_delay`"),
     ("Service", "User", "`user`"),
@@ -36,10 +40,12 @@ const OWNED: &[(&str, &str, &str)] = &[
     ("Service", "NonBlocking", "nothing: it is always on, else event loops hang"),
     ("Service", "StandardOutput", "`out_file` or `disable_logs`"),
     ("Service", "StandardError", "`error_file` or `disable_logs`"),
+    ("Service", "LogNamespace", "nothing: the lines would be in a journal that rpmctl logs does not read"),
     ("Service", "SyslogIdentifier", "nothing: it is the app's name"),
     ("Service", "RuntimeDirectoryPreserve", "nothing: the count of failed starts lies there"),
     ("Service", "StartLimitIntervalSec", "`min_uptime` and `max_restarts`"),
     ("Service", "StartLimitBurst", "`max_restarts`"),
+    ("Service", "StartLimitAction", "nothing: failed starts are counted outside of systemd"),
     ("Unit", "StartLimitInterval", "`min_uptime` and `max_restarts`: it is the old name of StartLimitIntervalSec"),
     ("Service", "StartLimitInterval", "`min_uptime` and `max_restarts`"),
     ("Install", "Alias", "`name`: the target is enabled without systemctl, which alone makes aliases"),
@@ -49,6 +55,15 @@ const OWNED: &[(&str, &str, &str)] = &[
     ("Socket", "ListenStream", "`listen`"),
     ("Socket", "Service", "nothing: an idle service holds the socket"),
     ("Socket", "Accept", "nothing: the instances accept"),
+];
+
+/// Lists that an empty value would empty of what the units need there; any other value adds to them. Section, name, what to do instead.
+#[rustfmt::skip]
+const NEVER_EMPTY: &[(&str, &str, &str)] = &[
+    ("Service", "EnvironmentFile", "it would take `env` away; leave it out"),
+    ("Service", "LogExtraFields", "it would hide the lines from rpmctl logs; leave it out"),
+    ("Service", "RuntimeDirectory", "the count of failed starts lies there; leave it out"),
+    ("Service", "SuccessExitStatus", "a stop would look like a failure; leave it out, and see `stop_exit_codes`"),
 ];
 
 pub fn read(fields: &mut Fields) -> Directives {
@@ -113,8 +128,12 @@ fn directive(section: &str, entry: &Entry) -> Result<Vec<String>, Problem> {
     }
     if let Some((_, _, instead)) = OWNED.iter().find(|(s, n, _)| *s == section && n == name) {
         return Err(
-            Problem::at(&entry.key_span, format!("`{name}` is set by rpmctl itself"))
-                .label(format!("use {instead}")),
+            Problem::at(&entry.key_span, format!("`{name}` is for rpmctl to set")).label(
+                match instead.strip_prefix("nothing: ") {
+                    Some(why) => format!("leave it out: {why}"),
+                    None => format!("use {instead}"),
+                },
+            ),
         );
     }
     let values: Vec<&Value> = match &entry.value.kind {
@@ -125,6 +144,16 @@ fn directive(section: &str, entry: &Entry) -> Result<Vec<String>, Problem> {
         .iter()
         .map(|value| line(name, value))
         .collect::<Result<_, _>>()?;
+    let emptied = NEVER_EMPTY
+        .iter()
+        .find(|(s, n, _)| *s == section && n == name);
+    if let Some((_, _, why)) = emptied
+        && lines.iter().any(|line| line.trim().is_empty())
+    {
+        return Err(
+            Problem::at(&entry.value.span, format!("`{name}` cannot be emptied")).label(*why),
+        );
+    }
     let links = section == "Install" && matches!(name.as_str(), "WantedBy" | "RequiredBy");
     let no_unit = |word: &&str| !super::depends::is_unit(word);
     match lines
@@ -182,7 +211,7 @@ mod tests {
 
     #[test]
     fn owned_directives_are_of_known_sections() {
-        for (section, name, instead) in OWNED {
+        for (section, name, instead) in OWNED.iter().chain(NEVER_EMPTY) {
             assert!(SECTIONS.contains(section), "{section}.{name}");
             for word in instead.split('`').skip(1).step_by(2) {
                 assert!(crate::config::keys::find(word).is_some(), "{name}: {word}");
