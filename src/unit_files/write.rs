@@ -5,8 +5,8 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use tempfile::NamedTempFile;
 
 /// Prefix of files that are not in their place yet; neither systemd nor we read them.
@@ -192,6 +192,8 @@ fn stage(write: &NewFile) -> io::Result<(NamedTempFile, PathBuf)> {
         .prefix(STAGED)
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(folder)?;
+    // Held until it is renamed, or this process is gone.
+    flock(file.as_file(), FlockOperation::LockExclusive)?;
     file.write_all(write.text.as_bytes())?;
     file.as_file()
         .set_permissions(Permissions::from_mode(write.mode))?;
@@ -218,29 +220,22 @@ fn make_folder(file: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// After this time a staged file is nobody's: each is renamed within the same call that wrote it.
-const ABANDONED: Duration = Duration::from_secs(60);
-
-/// Removes what a killed apply left beside its place; not what another rpmctl is about to rename: foreground runs share a folder without a lock.
+/// Removes what a killed apply left beside its place; not what another rpmctl is about to rename, which holds a lock on it: foreground runs share a folder.
 pub fn clean(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
     for entry in entries.flatten() {
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(STAGED.as_bytes())
-            && is_abandoned(&entry)
-        {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(STAGED.as_bytes()) && is_abandoned(&entry.path()) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-fn is_abandoned(entry: &fs::DirEntry) -> bool {
-    let modified = entry.metadata().and_then(|meta| meta.modified());
-    modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ABANDONED))
+fn is_abandoned(path: &Path) -> bool {
+    fs::File::open(path)
+        .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
 fn mode_of(path: &Path) -> u32 {
@@ -303,5 +298,19 @@ mod tests {
         assert!(!at("b").exists());
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn what_a_dead_process_staged_is_swept_and_what_a_living_one_staged_stays() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at(".rpmctl-dead"), "").unwrap();
+        let mut changes = Changes::default();
+        changes.write(at("a"), "new", 0o644);
+        let staged = changes.stage().unwrap();
+        clean(folder.path());
+        assert!(!at(".rpmctl-dead").exists());
+        staged.commit().unwrap();
+        assert_eq!(fs::read_to_string(at("a")).unwrap(), "new");
     }
 }
