@@ -419,3 +419,42 @@ fn a_unit_of_another_origin_refuses_everything() {
     assert_eq!(refusals.len(), 1);
     assert_eq!(refusals[0].file, file);
 }
+
+#[test]
+fn what_else_runs_of_a_template_is_no_instance_and_stops_when_it_goes() {
+    let (wanted, mut observed) = two_apps(|_| {});
+    for unit in [
+        "api@x.service",
+        "api@007.service",
+        "api@+1.service",
+        "api@mine.service",
+        "api@9.service",
+    ] {
+        observed.running.insert(unit.into(), Running::Up);
+    }
+    let file = PathBuf::from("/etc/systemd/system/api@mine.service");
+    observed.foreign.insert("api@mine.service".into(), file);
+    let numbers: Vec<u32> = observed.instances("api").into_keys().collect();
+    assert_eq!(numbers, [0, 1, 9]);
+    let kept = &plan_of(&wanted, &observed).apps[0];
+    assert_eq!(kept.stop, ["api@9.service"]);
+    let removed = removal(&["api".to_owned()], &observed);
+    assert_eq!(check::check(&removed, &observed), Vec::<String>::new());
+    let gone = &removed.apps[0].stop;
+    let instances: Vec<&str> = gone
+        .iter()
+        .filter(|unit| unit.contains('@'))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        instances,
+        [
+            "api@0.service",
+            "api@1.service",
+            "api@9.service",
+            "api@+1.service",
+            "api@007.service",
+            "api@x.service"
+        ]
+    );
+}

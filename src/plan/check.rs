@@ -20,9 +20,14 @@ fn rules(app: &AppPlan, observed: &Observed, broken: &mut Vec<String>) {
         }
     };
     let own = |unit: &String| name.owns(unit);
+    let strays = match app.change {
+        Change::Remove => observed.strays(name.stem()),
+        _ => vec![],
+    };
+    let goes = |unit: &String| own(unit) || strays.contains(unit);
     let units = [&app.stop, &app.reset, &app.start, &app.restart, &app.wait];
     rule(
-        units.into_iter().flatten().all(own),
+        units.into_iter().flatten().all(goes),
         "a unit of another app is touched",
     );
     rule(
@@ -45,7 +50,9 @@ fn rules(app: &AppPlan, observed: &Observed, broken: &mut Vec<String>) {
                 .running
                 .iter()
                 .filter(|(unit, state)| {
-                    own(unit) && !matches!(state, Running::Down | Running::Failed)
+                    goes(unit)
+                        && !observed.foreign.contains_key(*unit)
+                        && !matches!(state, Running::Down | Running::Failed)
                 })
                 .all(|(unit, _)| app.stop.contains(unit)),
         "removed while a unit of it still runs",

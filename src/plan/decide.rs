@@ -241,6 +241,7 @@ fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
         .keys()
         .map(|n| name.instance(*n))
         .collect();
+    units.extend(observed.strays(name.stem()));
     units.extend([name.holder(), name.socket()]);
     for unit in units {
         match observed.state(&unit) {

@@ -13,7 +13,7 @@ pub struct Observed {
     pub env: BTreeMap<String, String>,
     /// Links below the unit directory to units of ours: folder and unit.
     pub links: BTreeSet<(String, String)>,
-    /// Units that carry a wanted name and are not ours: name to file.
+    /// Units that carry a wanted name, or the name of an instance of a template of ours, and are not ours: name to file.
     pub foreign: BTreeMap<String, PathBuf>,
     /// Units that the manager has loaded; one that is absent is down.
     pub running: BTreeMap<String, Running>,
@@ -95,16 +95,39 @@ impl Observed {
             .collect()
     }
 
-    /// Running or failed instances of an app, by number.
+    /// Loaded instances of an app, by number.
     pub fn instances(&self, stem: &str) -> BTreeMap<u32, Running> {
-        let prefix = format!("{stem}@");
-        self.running
-            .range(prefix.clone()..)
-            .take_while(|(unit, _)| unit.starts_with(&prefix))
-            .filter_map(|(unit, state)| {
-                let number = unit[prefix.len()..].strip_suffix(".service")?;
-                Some((number.parse().ok()?, *state))
-            })
+        self.of_template(stem)
+            .filter_map(|(_, name, state)| Some((canonical(name)?, state)))
             .collect()
     }
+
+    /// Loaded units of an app's template that are no instance of it, as somebody started by hand: `api@x.service`, `api@007.service`.
+    pub fn strays(&self, stem: &str) -> Vec<String> {
+        self.of_template(stem)
+            .filter(|(_, name, _)| canonical(name).is_none())
+            .map(|(unit, _, _)| unit.to_owned())
+            .collect()
+    }
+
+    /// Unit, instance name and state. A unit with a file of its own is none of the template.
+    fn of_template(&self, stem: &str) -> impl Iterator<Item = (&str, &str, Running)> {
+        let prefix = format!("{stem}@");
+        let length = prefix.len();
+        self.running
+            .range(prefix.clone()..)
+            .take_while(move |(unit, _)| unit.starts_with(&prefix))
+            .filter(|(unit, _)| !self.foreign.contains_key(*unit))
+            .filter_map(move |(unit, state)| {
+                let name = unit[length..].strip_suffix(".service")?;
+                Some((unit.as_str(), name, *state))
+            })
+    }
+}
+
+/// The number of an instance, as systemd's `%i` has it: `7`, never `07` or `+7`.
+fn canonical(name: &str) -> Option<u32> {
+    name.parse()
+        .ok()
+        .filter(|number: &u32| number.to_string() == name)
 }

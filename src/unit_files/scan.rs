@@ -75,7 +75,7 @@ pub fn links(
     Ok(found)
 }
 
-/// Of the wanted names those that another's file holds, with that file.
+/// Of the wanted names, and of the instances of templates of ours, those that another's file holds, with that file.
 pub fn foreign(
     places: &Places,
     wanted: &BTreeSet<String>,
@@ -91,12 +91,19 @@ pub fn foreign(
                 continue;
             };
             let mine = folder == places.on_disk(&own) && ours.contains_key(&name);
-            if wanted.contains(&name) && !mine {
+            if !mine && (wanted.contains(&name) || of_template(&name, ours)) {
                 found.entry(name).or_insert_with(|| entry.path());
             }
         }
     }
     Ok(found)
+}
+
+/// Whether without its file it would be an instance of one of these: `api@x.service` of `api@.service`.
+fn of_template(name: &str, units: &BTreeMap<String, String>) -> bool {
+    name.split_once('@').is_some_and(|(stem, instance)| {
+        instance.ends_with(".service") && units.contains_key(&format!("{stem}@.service"))
+    })
 }
 
 /// Templates of the site by name; hidden files and what editors leave beside them (`app.target~`) are none. Errors name the file.

@@ -280,3 +280,53 @@ fn back_to_an_earlier_generation() {
         "error: there is no generation 99\n  see them with: rpmctl rollback --list\n"
     );
 }
+
+#[test]
+fn what_was_started_of_a_template_by_hand_ends_with_the_app() {
+    let bed = &apps::bed();
+    let both = sleeper("one", "instances = 2") + &sleeper("two", "");
+    apply(bed, &both);
+    bed.write(
+        "/etc/systemd/system/one@theirs.service",
+        0o644,
+        "[Service]\nExecStart=/bin/sleep 1000\n",
+    );
+    bed.ok(&["systemctl", "daemon-reload"]);
+    let strays = ["one@x.service", "one@007.service"];
+    for unit in [&strays[..], &["one@theirs.service"]].concat() {
+        bed.ok(&["systemctl", "start", unit]);
+    }
+    let before = runs(bed, "one", 2);
+    assert_eq!(
+        ok(bed, &["apply"]),
+        "nothing to do: 2 apps, 3 instances, all as the file says\n"
+    );
+    assert_eq!(runs(bed, "one", 2), before);
+    assert_eq!(strays.map(|unit| state(bed, unit)), ["active"; 2]);
+    write(bed, &sleeper("two", ""));
+    let gone = rpmctl(bed, &["apply", "--prune"]);
+    assert_eq!(gone.status, 0, "{gone}");
+    for unit in strays {
+        assert!(
+            gone.stderr.contains(&format!("stopped   {unit}\n")),
+            "{gone}"
+        );
+        assert_eq!(state(bed, unit), "inactive");
+    }
+    assert_eq!(state(bed, "one@theirs.service"), "active");
+    apply(bed, &both);
+    bed.ok(&["systemctl", "start", "one@x.service"]);
+    ok(bed, &["delete", "one"]);
+    assert_eq!(state(bed, "one@x.service"), "inactive");
+    assert_eq!(
+        bed.ok(&[
+            "systemctl",
+            "list-units",
+            "--all",
+            "--plain",
+            "--no-legend",
+            "one@x.service"
+        ]),
+        ""
+    );
+}
