@@ -214,22 +214,6 @@ impl Manager {
             .collect())
     }
 
-    /// The main process of each unit; nothing when it has none.
-    pub async fn main_pids(&self, units: &[String]) -> anyhow::Result<Vec<Option<u32>>> {
-        let answers = self
-            .ask(READ, || {
-                units
-                    .iter()
-                    .map(|unit| get(unit, SERVICE, "MainPID"))
-                    .collect()
-            })
-            .await?;
-        Ok(answers
-            .iter()
-            .map(|answer| value(Some(answer)).filter(|pid: &u32| *pid != 0))
-            .collect())
-    }
-
     /// Everything about each service, in their order: one GetAll and four Gets each. For another kind of unit, and for
     /// one that does not exist, only what all units have is filled.
     pub async fn details(&self, units: &[String]) -> anyhow::Result<Vec<Details>> {

@@ -26,16 +26,6 @@ struct Shared {
     interactive: bool,
 }
 
-/// A link that enabling made or disabling removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnitFileChange {
-    /// `symlink` or `unlink`.
-    pub kind: String,
-    pub path: String,
-    /// What the link points to.
-    pub source: String,
-}
-
 impl Manager {
     /// Connects within five seconds, or says why not.
     pub async fn connect(bus: Bus) -> Result<Manager, ConnectError> {
@@ -138,12 +128,6 @@ impl Manager {
         self.property("Version").await
     }
 
-    /// The manager's own control group: empty for the machine's, e.g.
-    /// `/user.slice/user-1000.slice/user@1000.service` for a user's.
-    pub async fn control_group(&self) -> anyhow::Result<String> {
-        self.property("ControlGroup").await
-    }
-
     async fn property(&self, name: &str) -> anyhow::Result<String> {
         let reply = self
             .ask_one(READ, MANAGER_PATH, PROPERTIES, "Get", &(MANAGER, name))
@@ -189,85 +173,6 @@ impl Manager {
         }
         Ok(())
     }
-
-    /// Makes the units start at boot. The manager reads the new links at the next reload.
-    pub async fn enable(&self, units: &[String]) -> anyhow::Result<Vec<UnitFileChange>> {
-        if units.is_empty() {
-            return Ok(Vec::new());
-        }
-        let reply = self
-            .ask_one(
-                CHANGE,
-                MANAGER_PATH,
-                MANAGER,
-                "EnableUnitFiles",
-                &(units, false, false),
-            )
-            .await
-            .with_context(|| format!("{} could not be enabled", units.join(", ")))?;
-        let body = reply.body();
-        let (_, changes): (bool, Vec<(String, String, String)>) = body.deserialize()?;
-        Ok(changed(changes))
-    }
-
-    /// Makes the units not start at boot any more.
-    pub async fn disable(&self, units: &[String]) -> anyhow::Result<Vec<UnitFileChange>> {
-        if units.is_empty() {
-            return Ok(Vec::new());
-        }
-        let reply = self
-            .ask_one(
-                CHANGE,
-                MANAGER_PATH,
-                MANAGER,
-                "DisableUnitFiles",
-                &(units, false),
-            )
-            .await
-            .with_context(|| format!("{} could not be disabled", units.join(", ")))?;
-        let body = reply.body();
-        Ok(changed(body.deserialize()?))
-    }
-
-    /// `enabled`, `disabled`, `static`, `masked`…, or nothing when there is no such unit file.
-    pub async fn unit_file_state(&self, unit: &str) -> anyhow::Result<Option<String>> {
-        let answers = self
-            .ask(READ, || {
-                let member = "GetUnitFileState";
-                Ok(vec![call::message(
-                    false,
-                    MANAGER_PATH,
-                    MANAGER,
-                    member,
-                    &unit,
-                )?])
-            })
-            .await?;
-        match answers.into_iter().next() {
-            Some(Ok(reply)) => Ok(Some(reply.body().deserialize::<String>()?)),
-            Some(Err(refusal))
-                if refusal.is_no_such_unit() || refusal.name.ends_with(".FileNotFound") =>
-            {
-                Ok(None)
-            }
-            Some(Err(refusal)) => Err(explain(&refusal, unit)),
-            None => Err(call::NoAnswer::Lost.into()),
-        }
-    }
-
-    /// Sends a signal (a number, 1–64) to the unit's main process, or to all its processes. Never repeated by itself.
-    pub async fn kill(&self, unit: &str, all: bool, signal: i32) -> anyhow::Result<()> {
-        let who = if all { "all" } else { "main" };
-        let body = &(unit, who, signal);
-        let call = call::message(self.interactive(), MANAGER_PATH, MANAGER, "KillUnit", body)?;
-        let answers = call::send_all(&self.link(), vec![call], CHANGE).await?;
-        match answers.into_iter().next() {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(refusal)) => Err(explain(&refusal, unit))
-                .with_context(|| format!("signal {signal} could not be sent to {unit}")),
-            None => Err(call::NoAnswer::Lost.into()),
-        }
-    }
 }
 
 /// systemd's words, and under them what to do.
@@ -276,11 +181,4 @@ fn explain(refusal: &call::Refusal, unit: &str) -> anyhow::Error {
         Some(hint) => anyhow!("{refusal}; {hint}"),
         None => anyhow!("{refusal}"),
     }
-}
-
-fn changed(changes: Vec<(String, String, String)>) -> Vec<UnitFileChange> {
-    changes
-        .into_iter()
-        .map(|(kind, path, source)| UnitFileChange { kind, path, source })
-        .collect()
 }

@@ -46,29 +46,6 @@ pub struct Settled {
     pub seen: Seen,
 }
 
-/// The rule for a start: up when it has been running for `steady` without a restart (a service), or is active (any
-/// other unit, and a service that has done its work and remains); down when failed, waiting for an automatic restart,
-/// or ended.
-pub fn up_for(steady: Duration) -> impl Fn(&Seen, Instant) -> Verdict {
-    move |seen, now| {
-        let state = &seen.state;
-        match (state.active.as_str(), state.sub.as_str()) {
-            ("active", "running") if state.name.ends_with(".service") => {
-                let at = seen.since + steady;
-                if now >= at {
-                    Verdict::Up
-                } else {
-                    Verdict::At(at)
-                }
-            }
-            ("active", _) => Verdict::Up,
-            ("failed", _) | ("activating", "auto-restart" | "auto-restart-queued") => Verdict::Down,
-            ("inactive", _) if state.job.is_none() => Verdict::Down,
-            _ => Verdict::Undecided,
-        }
-    }
-}
-
 /// The changes of a set of units, in order, from the moment it was made. Starts with one `Seen` of each.
 pub struct Watch {
     manager: Manager,
