@@ -346,7 +346,9 @@ fn cgroups(dir: &Path, depth: usize) -> BTreeSet<PathBuf> {
         .flatten()
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir());
+        .filter(|path| path.is_dir())
+        // What runs in somebody's bed is not of this machine.
+        .filter(|path| !path.to_string_lossy().contains("/rpmctl-bed-"));
     let (runs, others): (Vec<_>, Vec<_>) = below.partition(|path| {
         path.file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"rpmctl-run-"))

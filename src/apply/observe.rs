@@ -55,11 +55,8 @@ fn on_disk(
             units.chain(app.wanted())
         })
         .collect();
-    let foreign = if names.is_empty() {
-        BTreeMap::new()
-    } else {
-        scan::foreign(places, &names, &units).context("the unit folders cannot be read")?
-    };
+    let foreign =
+        scan::foreign(places, &names, &units).context("the unit folders cannot be read")?;
     Ok(Observed {
         links: scan::links(places, &units)?,
         env: env.context("the environment files cannot be read")?,

@@ -180,10 +180,11 @@ pub async fn explain(
             details.ending.status,
             facts.max_restarts,
         );
-        let again = format!(
-            "systemd goes on restarting it ({} times so far)",
-            details.restarts
-        );
+        let so_far = match details.restarts {
+            1 => "once".to_owned(),
+            count => format!("{count} times"),
+        };
+        let again = format!("systemd goes on restarting it ({so_far} so far)");
         let late = format!(
             "not ready within {} (listen_timeout)",
             seconds(facts.ready_timeout)

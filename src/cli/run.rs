@@ -23,7 +23,7 @@ use crate::plan::{Scope as Which, removal};
 use crate::private::{self, Tether};
 use crate::systemd::{Bus, ConnectError, Manager, UnitState, Unreachable};
 use crate::unit_files::Places;
-use crate::units::UnitSet;
+use crate::units::{Facts, UnitSet};
 
 #[derive(Args, Debug)]
 pub struct RunArgs {
@@ -264,9 +264,19 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
     let observed = observe::observe(&machine.places, Some(&machine.manager), set).await?;
     let plan = plan::make(set, &observed, &Which::Wanted)?;
     machine::install_shim(&machine.places, set)?;
+    for app in &set.apps {
+        for note in &app.notes {
+            out::say(&format!("note: {}: {note}", app.facts.app));
+        }
+    }
     let failures = run::run(machine, &plan, None, |step| out::say(&format!("  {step}"))).await?;
     apply::show_failures(&failures, None);
-    for app in &set.apps {
+    let failed = |app: &Facts| {
+        failures
+            .iter()
+            .any(|failure| failure.app == app.app.as_str())
+    };
+    for app in set.apps.iter().filter(|app| !failed(&app.facts)) {
         for address in &app.facts.listen {
             out::say(&format!("  {} listens on {address}", app.facts.app));
         }
