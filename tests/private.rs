@@ -280,10 +280,12 @@ impl Run {
     fn gone(mut self, before: &Machine) -> Option<i32> {
         let code = self.child.wait().unwrap().code();
         let begun = Instant::now();
-        while Machine::now() != *before && begun.elapsed() < LIMIT {
+        let mut now = Machine::now();
+        while now != *before && begun.elapsed() < LIMIT {
             std::thread::sleep(Duration::from_millis(10));
+            now = Machine::now();
         }
-        assert_eq!(Machine::now(), *before, "the machine is as it was before");
+        assert_eq!(now, *before, "the machine is as it was before");
         code
     }
 }
@@ -339,7 +341,7 @@ impl Machine {
     }
 }
 
-/// Cgroups of runs, in any hierarchy; others' come and go while this looks.
+/// Cgroups of runs, in any hierarchy, other than those of other programs that run; others' come and go while this looks.
 fn cgroups(dir: &Path, depth: usize) -> BTreeSet<PathBuf> {
     let below = fs::read_dir(dir)
         .into_iter()
@@ -357,7 +359,16 @@ fn cgroups(dir: &Path, depth: usize) -> BTreeSet<PathBuf> {
         .iter()
         .filter(|_| depth > 0)
         .flat_map(|path| cgroups(path, depth - 1));
-    runs.iter().cloned().chain(deeper).collect()
+    let runs = runs.into_iter().filter(|path| !is_of_another(path));
+    runs.chain(deeper).collect()
+}
+
+/// Whether `…/rpmctl-run-<pid>.slice` is of a running process of another program.
+fn is_of_another(cgroup: &Path) -> bool {
+    let name = cgroup.file_name().and_then(|name| name.to_str());
+    let pid = name.and_then(|name| name.strip_prefix("rpmctl-run-")?.split(['.', '-']).next());
+    let exe = fs::read_link(format!("/proc/{}/exe", pid.unwrap_or_default()));
+    exe.is_ok_and(|exe| exe != std::env::current_exe().unwrap())
 }
 
 /// Processes of this program other than this one, and all in their pid namespaces.
