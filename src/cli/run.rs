@@ -133,6 +133,12 @@ async fn on_manager(
             let file = machine.places.units.join(&unit.name);
             tether.remove_at_end(&file).await?;
         }
+        // systemd keeps the runtime folder of an instance that was stopped between two starts.
+        let runtime = machine::places(user)?.run;
+        for instance in instances(&set) {
+            let folder = runtime.join(instance.trim_end_matches(".service"));
+            tether.remove_at_end(&folder).await?;
+        }
         serve(&machine, &set, asked).await
     }
     .await;
