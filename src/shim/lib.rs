@@ -8,6 +8,7 @@
 //!   app's descriptor by that socket; every other bind goes to the kernel untouched.
 //! - `listen` on an inherited socket leaves the unit's `Backlog=` alone and reports `READY=1`
 //!   (`ready.rs`).
+//! - `accept` hands connections on to the instance that has the fewest (`balance`).
 //! - what would spoil the socket for the other instances is kept inside this process: clearing
 //!   `O_NONBLOCK` (`blocking.rs`), `shutdown` of the listener, unlinking its path.
 //!
@@ -23,7 +24,10 @@
 #![no_std]
 
 mod address;
+mod balance;
 mod blocking;
+#[cfg_attr(not(preloaded), allow(dead_code))]
+mod raw;
 mod ready;
 mod sockets;
 mod start;
@@ -33,7 +37,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 use core::slice;
 
 use address::Address;
-use sys::{Real, SOCKADDR_MAX};
+use sys::{EpollEvent, Real, SOCKADDR_MAX};
 
 #[cfg(preloaded)]
 #[panic_handler]
@@ -99,7 +103,9 @@ pub unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
 #[cfg_attr(preloaded, unsafe(no_mangle))]
 pub unsafe extern "C" fn accept(fd: c_int, addr: *mut c_void, len: *mut c_uint) -> c_int {
     // SAFETY: the caller's own arguments.
-    blocking::retry(fd, || unsafe { Real::accept(fd, addr, len) })
+    blocking::retry(fd, || unsafe {
+        balance::accept(fd, addr, len, 0, || Real::accept(fd, addr, len))
+    })
 }
 
 /// accept4(2), waiting where the app believes its listener to block.
@@ -114,7 +120,65 @@ pub unsafe extern "C" fn accept4(
     flags: c_int,
 ) -> c_int {
     // SAFETY: the caller's own arguments.
-    blocking::retry(fd, || unsafe { Real::accept4(fd, addr, len, flags) })
+    blocking::retry(fd, || unsafe {
+        balance::accept(fd, addr, len, flags, || Real::accept4(fd, addr, len, flags))
+    })
+}
+
+/// epoll_ctl(2), so that what other instances hand over wakes the app too.
+///
+/// # Safety
+/// As epoll_ctl(2).
+#[cfg_attr(preloaded, unsafe(no_mangle))]
+pub unsafe extern "C" fn epoll_ctl(
+    epoll: c_int,
+    op: c_int,
+    fd: c_int,
+    event: *mut EpollEvent,
+) -> c_int {
+    // SAFETY: the caller's own arguments.
+    unsafe { balance::epoll_ctl(epoll, op, fd, event) }
+}
+
+/// close(2), to know which connections are still there.
+///
+/// # Safety
+/// As close(2).
+#[cfg_attr(preloaded, unsafe(no_mangle))]
+pub unsafe extern "C" fn close(fd: c_int) -> c_int {
+    balance::closing(fd);
+    // SAFETY: the caller's own argument.
+    unsafe { Real::close(fd) }
+}
+
+/// syscall(2). libuv puts its epoll_ctl(2) calls into an io_uring(7) where the kernel has one (Node
+/// 22 and later); refused that, it calls the function.
+///
+/// # Safety
+/// As syscall(2). Variadic in C; arguments that were not given are not read by the kernel either.
+#[cfg(preloaded)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syscall(
+    number: core::ffi::c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> core::ffi::c_long {
+    let result = if number == sys::IO_URING_SETUP && balance::refuses_rings() {
+        -sys::ENOSYS as isize
+    } else {
+        // SAFETY: the caller's own arguments.
+        unsafe { raw::syscall(number, [a, b, c, d, e, f]) }
+    };
+    // The kernel's errors, syscall(2).
+    if (-4095..0).contains(&result) {
+        sys::set_errno(-result as c_int);
+        return -1;
+    }
+    result as core::ffi::c_long
 }
 
 /// fcntl(2). Its third argument is variadic in C; every ABI built for passes an integer or pointer

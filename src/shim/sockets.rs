@@ -21,13 +21,34 @@ pub struct Socket {
     cookie: AtomicU64,
     /// What the app believes of `O_NONBLOCK`; see `blocking.rs`.
     pub blocking: AtomicBool,
+    /// Where connections arrive that were handed over; -1 for none. See `balance/inbox.rs`.
+    pub inbox: AtomicI32,
+    /// Those of the other instances, by number; -1 for none.
+    pub inboxes: [AtomicI32; INSTANCES],
+    /// Runs out when what was handed over should have been taken; -1 for none.
+    pub timer: AtomicI32,
+    /// When that is, CLOCK_MONOTONIC in milliseconds; 0: not set.
+    pub due: AtomicU64,
+    /// Which descriptor of it is waited for in which epoll: 0, or one and the other packed.
+    watches: [AtomicU64; WATCHES],
 }
+
+/// Instances among which connections are handed over; those with higher numbers accept for themselves.
+pub const INSTANCES: usize = 64;
+
+/// Epolls of one process that wait for one listener; connections are not handed to a further one.
+const WATCHES: usize = 4;
 
 static SOCKETS: [Socket; MAX] = [const {
     Socket {
         fd: AtomicI32::new(-1),
         cookie: AtomicU64::new(0),
         blocking: AtomicBool::new(false),
+        inbox: AtomicI32::new(-1),
+        inboxes: [const { AtomicI32::new(-1) }; INSTANCES],
+        timer: AtomicI32::new(-1),
+        due: AtomicU64::new(0),
+        watches: [const { AtomicU64::new(0) }; WATCHES],
     }
 }; MAX];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -37,7 +58,7 @@ pub fn any() -> bool {
     COUNT.load(Relaxed) != 0
 }
 
-fn all() -> &'static [Socket] {
+pub fn all() -> &'static [Socket] {
     SOCKETS.get(..COUNT.load(Acquire)).unwrap_or(&[])
 }
 
@@ -107,6 +128,38 @@ impl Socket {
         self.fd.load(Relaxed)
     }
 
+    pub fn cookie(&self) -> u64 {
+        self.cookie.load(Relaxed)
+    }
+
+    /// Remembers that `epoll` waits for it as `fd`. False when there is no room.
+    pub fn remember_watch(&self, epoll: c_int, fd: c_int) -> bool {
+        let free = |place: &&AtomicU64| {
+            place
+                .compare_exchange(0, pack(epoll, fd), Relaxed, Relaxed)
+                .is_ok()
+        };
+        self.watches.iter().find(free).is_some()
+    }
+
+    /// False when it was not remembered.
+    pub fn forget_watch(&self, epoll: c_int, fd: c_int) -> bool {
+        let found = |place: &&AtomicU64| {
+            place
+                .compare_exchange(pack(epoll, fd), 0, Relaxed, Relaxed)
+                .is_ok()
+        };
+        self.watches.iter().find(found).is_some()
+    }
+
+    /// Epoll and descriptor of each.
+    pub fn watches(&self) -> impl Iterator<Item = (c_int, c_int)> {
+        let packed = self.watches.iter().map(|place| place.load(Relaxed));
+        packed
+            .filter(|packed| *packed != 0)
+            .map(|packed| ((packed >> 32) as c_int, packed as u32 as c_int - 1))
+    }
+
     /// Where it listens; `None` when the app closed the descriptor meanwhile.
     fn address<'a>(&self, buffer: &'a mut [u8; SOCKADDR_MAX]) -> Option<Address<'a>> {
         let fd = self.descriptor();
@@ -147,4 +200,9 @@ impl Socket {
             }
         }
     }
+}
+
+/// Never 0: the descriptor counts from 1.
+fn pack(epoll: c_int, fd: c_int) -> u64 {
+    (epoll as u32 as u64) << 32 | (fd as u32 as u64 + 1)
 }

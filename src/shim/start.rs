@@ -10,7 +10,7 @@
 use core::ffi::{CStr, c_char, c_int};
 
 use crate::sys::{self, Real, SO_ACCEPTCONN, SOL_SOCKET};
-use crate::{ready, sockets};
+use crate::{balance, ready, sockets};
 
 /// First descriptor of the kept duplicates. Above what scripts use by number (`200>lock`, bash's
 /// 255) and below the usual soft limit of 1024.
@@ -37,6 +37,9 @@ extern "C" fn start(_: c_int, _: *const *const c_char, envp: *const *const c_cha
     if settings.enabled {
         inherit(&settings);
         ready::prepare(settings.notify, settings.notify_socket);
+        if settings.balance && sockets::any() {
+            balance::prepare(settings.runtime_directory);
+        }
     }
 }
 
@@ -45,6 +48,8 @@ struct Settings {
     enabled: bool,
     notify: bool,
     notify_socket: &'static [u8],
+    balance: bool,
+    runtime_directory: &'static [u8],
     listen_fds: c_int,
     listen_pid: c_int,
 }
@@ -54,6 +59,7 @@ impl Settings {
     /// `environment` is null or an array of C strings that ends with null and stays.
     unsafe fn read(&mut self, mut environment: *const *const c_char) {
         self.notify = true;
+        self.balance = true;
         if environment.is_null() {
             return;
         }
@@ -76,6 +82,10 @@ impl Settings {
             self.notify = value != b"0";
         } else if let Some(value) = entry.strip_prefix(b"NOTIFY_SOCKET=") {
             self.notify_socket = value;
+        } else if let Some(value) = entry.strip_prefix(b"RPMCTL_BALANCE=") {
+            self.balance = value != b"0";
+        } else if let Some(value) = entry.strip_prefix(b"RUNTIME_DIRECTORY=") {
+            self.runtime_directory = value;
         } else if let Some(value) = entry.strip_prefix(b"LISTEN_FDS=") {
             self.listen_fds = number(value);
         } else if let Some(value) = entry.strip_prefix(b"LISTEN_PID=") {

@@ -6,10 +6,12 @@
 //! for the loader's lock in a forked child. Where `dlsym` is missing (glibc before 2.34 keeps it in
 //! libdl, which not every program loads) the kernel is called instead.
 
-use core::ffi::{c_char, c_int, c_long, c_short, c_uint, c_ulong, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_short, c_uint, c_ulong, c_void};
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 use core::{mem, ptr};
+
+use crate::raw::{Word, system};
 
 pub const AF_UNIX: u16 = 1;
 pub const AF_INET: u16 = 2;
@@ -18,14 +20,16 @@ pub const AF_INET6: u16 = 10;
 pub const SOCKADDR_MAX: usize = 128;
 pub const SOL_SOCKET: c_int = 1;
 pub const SO_TYPE: c_int = 3;
+pub const SOCK_STREAM: c_int = 1;
+pub const SOCK_NONBLOCK: c_int = O_NONBLOCK;
 pub const SO_ACCEPTCONN: c_int = 30;
 /// Linux 4.6.
 const SO_COOKIE: c_int = 57;
 pub const IPPROTO_IPV6: c_int = 41;
 pub const IPV6_V6ONLY: c_int = 26;
-const SOCK_DGRAM: c_int = 2;
-const SOCK_CLOEXEC: c_int = O_CLOEXEC;
-const MSG_NOSIGNAL: c_int = 0x4000;
+pub const SOCK_DGRAM: c_int = 2;
+pub const SOCK_CLOEXEC: c_int = O_CLOEXEC;
+pub const MSG_NOSIGNAL: c_int = 0x4000;
 const F_DUPFD: c_int = 0;
 pub const F_GETFD: c_int = 1;
 pub const F_GETFL: c_int = 3;
@@ -34,19 +38,31 @@ pub const FD_CLOEXEC: c_int = 1;
 pub const O_NONBLOCK: c_int = 0o4000;
 pub const O_CLOEXEC: c_int = 0o2000000;
 pub const FIONBIO: u32 = 0x5421;
+pub const EPOLL_CTL_ADD: c_int = 1;
+pub const EPOLL_CTL_DEL: c_int = 2;
+pub const EPOLL_CTL_MOD: c_int = 3;
 pub const EINTR: c_int = 4;
 pub const EAGAIN: c_int = 11;
+#[cfg_attr(not(preloaded), allow(dead_code))]
+pub const ENOSYS: c_int = 38;
+pub const ECONNREFUSED: c_int = 111;
 const POLLIN: c_short = 1;
 const RTLD_NEXT: *mut c_void = -1isize as *mut c_void;
+const RTLD_DEFAULT: *mut c_void = ptr::null_mut();
+/// The same number everywhere, syscalls(2).
+#[cfg_attr(not(preloaded), allow(dead_code))]
+pub const IO_URING_SETUP: c_long = 425;
 
 /// System call numbers, syscalls(2).
 #[cfg(target_arch = "x86_64")]
 mod number {
+    pub const CLOSE: i32 = 3;
     pub const IOCTL: i32 = 16;
     pub const SHUTDOWN: i32 = 48;
     pub const BIND: i32 = 49;
     pub const LISTEN: i32 = 50;
     pub const FCNTL: i32 = 72;
+    pub const EPOLL_CTL: i32 = 233;
     pub const UNLINKAT: i32 = 263;
     pub const ACCEPT4: i32 = 288;
 }
@@ -56,15 +72,26 @@ mod number {
     target_arch = "loongarch64"
 ))]
 mod number {
+    pub const EPOLL_CTL: i32 = 21;
     pub const FCNTL: i32 = 25;
     pub const IOCTL: i32 = 29;
     pub const UNLINKAT: i32 = 35;
+    pub const CLOSE: i32 = 57;
     pub const BIND: i32 = 200;
     pub const LISTEN: i32 = 201;
     pub const SHUTDOWN: i32 = 210;
     pub const ACCEPT4: i32 = 242;
 }
 const AT_FDCWD: c_int = -100;
+
+/// `struct epoll_event`, epoll_ctl(2); packed on x86-64 alone.
+#[derive(Clone, Copy, Default)]
+#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
+pub struct EpollEvent {
+    events: u32,
+    data: u64,
+}
 
 #[repr(C)]
 struct PollFd {
@@ -77,7 +104,6 @@ unsafe extern "C" {
     #[cfg(preloaded)]
     pub fn abort() -> !;
     fn __errno_location() -> *mut c_int;
-    fn close(fd: c_int) -> c_int;
     fn dup3(from: c_int, to: c_int, flags: c_int) -> c_int;
     fn getpid() -> c_int;
     fn getsockname(fd: c_int, addr: *mut c_void, len: *mut c_uint) -> c_int;
@@ -92,7 +118,6 @@ unsafe extern "C" {
         len: c_uint,
     ) -> isize;
     fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
-    fn syscall(number: c_long, ...) -> c_long;
     #[link_name = "environ"]
     static ENVIRON: *const *const c_char;
     static rpmctl_shim_dlsym: usize;
@@ -131,7 +156,7 @@ macro_rules! real {
                     let next = $slot.load(Relaxed);
                     if next == 0 {
                         // SAFETY: the caller's own arguments.
-                        return unsafe { $fallback as c_int };
+                        return unsafe { $fallback };
                     }
                     // SAFETY: what dlsym found under the name of a function of this signature.
                     unsafe { mem::transmute::<usize, $signature>(next)($($arg),*) }
@@ -140,54 +165,70 @@ macro_rules! real {
 
             /// Looks the functions up. Only for the constructor.
             pub fn find() {
-                // SAFETY: both are constants after loading, one the address of dlsym(3) or 0.
-                unsafe {
-                    if rpmctl_shim_dlsym == 0 {
-                        return;
-                    }
-                    let dlsym: unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void =
-                        mem::transmute(rpmctl_shim_dlsym);
-                    $(
-                        let name = concat!(stringify!($name), "\0").as_ptr().cast();
-                        $slot.store(dlsym(RTLD_NEXT, name).addr(), Relaxed);
-                    )*
-                }
+                $(
+                    let name = concat!(stringify!($name), "\0").as_ptr().cast();
+                    $slot.store(symbol(RTLD_NEXT, name), Relaxed);
+                )*
             }
         }
     };
 }
 
+/// dlsym(3); 0 where it is missing or knows no such name.
+fn symbol(handle: *mut c_void, name: *const c_char) -> usize {
+    // SAFETY: a constant after loading, the address of dlsym(3) or 0; `name` is a C string.
+    unsafe {
+        if rpmctl_shim_dlsym == 0 {
+            return 0;
+        }
+        let dlsym: unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void =
+            mem::transmute(rpmctl_shim_dlsym);
+        dlsym(handle, name).addr()
+    }
+}
+
+/// Whether the program or one of its libraries has a function of this name.
+pub fn has_function(name: &CStr) -> bool {
+    symbol(RTLD_DEFAULT, name.as_ptr()) != 0
+}
+
 real! {
     bind as BIND(fd: c_int, addr: *const c_void, len: c_uint):
         unsafe extern "C" fn(c_int, *const c_void, c_uint) -> c_int
-        = syscall(number::BIND as c_long, fd, addr, len);
+        = system(number::BIND, [fd.word(), addr.word(), len.word()]);
     listen as LISTEN(fd: c_int, backlog: c_int):
         unsafe extern "C" fn(c_int, c_int) -> c_int
-        = syscall(number::LISTEN as c_long, fd, backlog);
+        = system(number::LISTEN, [fd.word(), backlog.word()]);
     shutdown as SHUTDOWN(fd: c_int, how: c_int):
         unsafe extern "C" fn(c_int, c_int) -> c_int
-        = syscall(number::SHUTDOWN as c_long, fd, how);
+        = system(number::SHUTDOWN, [fd.word(), how.word()]);
     accept as ACCEPT(fd: c_int, addr: *mut c_void, len: *mut c_uint):
         unsafe extern "C" fn(c_int, *mut c_void, *mut c_uint) -> c_int
-        = syscall(number::ACCEPT4 as c_long, fd, addr, len, 0);
+        = system(number::ACCEPT4, [fd.word(), addr.word(), len.word(), 0]);
     accept4 as ACCEPT4(fd: c_int, addr: *mut c_void, len: *mut c_uint, flags: c_int):
         unsafe extern "C" fn(c_int, *mut c_void, *mut c_uint, c_int) -> c_int
-        = syscall(number::ACCEPT4 as c_long, fd, addr, len, flags);
+        = system(number::ACCEPT4, [fd.word(), addr.word(), len.word(), flags.word()]);
+    epoll_ctl as EPOLL_CTL(epoll: c_int, op: c_int, fd: c_int, event: *mut c_void):
+        unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void) -> c_int
+        = system(number::EPOLL_CTL, [epoll.word(), op.word(), fd.word(), event.word()]);
+    close as CLOSE(fd: c_int):
+        unsafe extern "C" fn(c_int) -> c_int
+        = system(number::CLOSE, [fd.word()]);
     fcntl as FCNTL(fd: c_int, cmd: c_int, arg: usize):
         Variadic<c_int>
-        = syscall(number::FCNTL as c_long, fd, cmd, arg);
+        = system(number::FCNTL, [fd.word(), cmd.word(), arg.word()]);
     fcntl64 as FCNTL64(fd: c_int, cmd: c_int, arg: usize):
         Variadic<c_int>
         = Real::fcntl(fd, cmd, arg);
     ioctl as IOCTL(fd: c_int, request: c_ulong, arg: usize):
         Variadic<c_ulong>
-        = syscall(number::IOCTL as c_long, fd, request, arg);
+        = system(number::IOCTL, [fd.word(), request.word(), arg.word()]);
     unlink as UNLINK(path: *const c_char):
         unsafe extern "C" fn(*const c_char) -> c_int
-        = syscall(number::UNLINKAT as c_long, AT_FDCWD, path, 0);
+        = system(number::UNLINKAT, [AT_FDCWD.word(), path.word(), 0]);
     unlinkat as UNLINKAT(dir: c_int, path: *const c_char, flags: c_int):
         unsafe extern "C" fn(c_int, *const c_char, c_int) -> c_int
-        = syscall(number::UNLINKAT as c_long, dir, path, flags);
+        = system(number::UNLINKAT, [dir.word(), path.word(), flags.word()]);
 }
 
 pub fn errno() -> c_int {
@@ -293,6 +334,6 @@ pub fn send_datagram(data: &[u8], address: &[u8], length: c_uint) {
         let (text, size) = (data.as_ptr().cast(), data.len());
         let target = address.as_ptr().cast();
         while sendto(fd, text, size, MSG_NOSIGNAL, target, length) < 0 && errno() == EINTR {}
-        close(fd);
+        Real::close(fd);
     }
 }

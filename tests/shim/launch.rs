@@ -87,6 +87,20 @@ impl Unit {
         self.start_notifying(command, cwd, notify, &format!("@{name}"))
     }
 
+    /// As `start`, in the runtime folder of the app's instance of this number.
+    pub fn start_instance(&self, number: u32, command: &[&str]) -> App {
+        let folder = self.runtime_folder(number);
+        fs::create_dir_all(&folder).unwrap();
+        let variable = format!("RUNTIME_DIRECTORY={}", folder.display());
+        let mut with_folder = vec!["env", &variable];
+        with_folder.extend(command);
+        self.start(&with_folder)
+    }
+
+    pub fn runtime_folder(&self, number: u32) -> PathBuf {
+        self.dir.path().join(format!("app@{number}"))
+    }
+
     /// As `start`, with a notify socket at a path.
     pub fn start_with_notify_path(&self, command: &[&str]) -> App {
         let cwd = tempfile::tempdir_in(self.dir.path()).unwrap();

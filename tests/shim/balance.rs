@@ -1,0 +1,269 @@
+//! Even shares: connections go to the instance that has the fewest, and none is lost with one.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::launch::{App, Unit};
+use crate::share::NODE;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Each answer names the process; connections stay open.
+const ASYNCIO: &str = "
+import asyncio, os, sys
+async def serve(reader, writer):
+    while (await reader.readline()):
+        while (await reader.readline()).strip(): pass
+        pid = str(os.getpid())
+        writer.write(f'HTTP/1.1 200 OK\\r\\nContent-Length: {len(pid)}\\r\\n\\r\\n{pid}'.encode())
+async def main():
+    server = await asyncio.start_server(serve, '0.0.0.0', int(os.environ['PORT']))
+    await server.serve_forever()
+asyncio.run(main())
+";
+
+/// Ready only when it handles the signal.
+const CLOSES: &str = "
+const http = require('http');
+const server = http.createServer((req, res) => res.end(String(process.pid)));
+process.on('SIGTERM', () => server.close());
+server.listen(process.env.PORT);
+";
+
+/// A connection that is kept, and the process that answers on it.
+struct Kept {
+    stream: BufReader<TcpStream>,
+    process: String,
+}
+
+impl Kept {
+    fn open(port: u16) -> Kept {
+        let address: SocketAddr = (Ipv4Addr::LOCALHOST, port).into();
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut kept = Kept {
+            stream: BufReader::new(stream),
+            process: String::new(),
+        };
+        kept.ask();
+        kept
+    }
+
+    fn ask(&mut self) {
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        self.stream.get_mut().write_all(request).unwrap();
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stream.read_line(&mut line).unwrap(), 0, "closed");
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(text) = line.strip_prefix("content-length:") {
+                length = text.trim().parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        self.process = String::from_utf8(body).unwrap();
+    }
+}
+
+/// How many each process holds.
+fn shares(kept: &[Kept]) -> BTreeMap<String, usize> {
+    let mut shares = BTreeMap::new();
+    for one in kept {
+        *shares.entry(one.process.clone()).or_default() += 1;
+    }
+    shares
+}
+
+fn spread(kept: &[Kept]) -> (usize, usize, usize) {
+    let shares = shares(kept);
+    let most = shares.values().max().copied().unwrap_or(0);
+    let fewest = shares.values().min().copied().unwrap_or(0);
+    (shares.len(), most, fewest)
+}
+
+fn cluster(command: &[&str], unit: &Unit, instances: u32) -> Vec<App> {
+    let apps: Vec<App> = (0..instances)
+        .map(|number| unit.start_instance(number, command))
+        .collect();
+    for app in &apps {
+        app.ready();
+    }
+    apps
+}
+
+fn node(instances: u32) -> (Unit, u16, Vec<App>) {
+    let (mut unit, port) = Unit::tcp("0.0.0.0");
+    unit.env.push(("PORT", port.to_string()));
+    let script = unit.write("app.js", CLOSES);
+    let apps = cluster(&["node", &script], &unit, instances);
+    (unit, port, apps)
+}
+
+/// Instances find each other when their event loops turn, a moment after they listen.
+fn until_even(port: u16, instances: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let kept: Vec<Kept> = (0..2 * instances).map(|_| Kept::open(port)).collect();
+        if spread(&kept) == (instances, 2, 2) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{:?}", shares(&kept));
+    }
+}
+
+#[test]
+fn kept_connections_are_even() {
+    let (_unit, port, _apps) = node(4);
+    until_even(port, 4);
+    for count in [8, 40, 200] {
+        // An instance that gets no processor for 50 ms is passed over: once is no proof of it.
+        let is_even = |_| {
+            let kept: Vec<Kept> = (0..count).map(|_| Kept::open(port)).collect();
+            let (instances, most, fewest) = spread(&kept);
+            let is_even = instances == 4 && most * 4 <= fewest * 5;
+            if !is_even {
+                eprintln!("{count}: {:?}", shares(&kept));
+            }
+            drop(kept);
+            until_even(port, 4);
+            is_even
+        };
+        assert!((0..3).any(is_even));
+    }
+}
+
+#[test]
+fn asyncio_is_even_too() {
+    let (mut unit, port) = Unit::tcp("0.0.0.0");
+    unit.env.push(("PORT", port.to_string()));
+    let script = unit.write("app.py", ASYNCIO);
+    let _apps = cluster(&["python3", &script], &unit, 3);
+    until_even(port, 3);
+    let kept: Vec<Kept> = (0..30).map(|_| Kept::open(port)).collect();
+    assert_eq!(spread(&kept), (3, 10, 10), "{:?}", shares(&kept));
+}
+
+#[test]
+fn a_new_instance_gets_the_next_connections() {
+    let (unit, port, _apps) = node(2);
+    until_even(port, 2);
+    let mut kept: Vec<Kept> = (0..20).map(|_| Kept::open(port)).collect();
+    let script = unit.dir.path().join("app.js");
+    let third = unit.start_instance(2, &["node", script.to_str().unwrap()]);
+    third.ready();
+    let name = third.id().to_string();
+    let deadline = Instant::now() + PATIENCE;
+    while shares(&kept).get(&name).is_none_or(|share| *share < 10) {
+        kept.push(Kept::open(port));
+        assert!(Instant::now() < deadline, "{:?}", shares(&kept));
+    }
+    let (_, most, fewest) = spread(&kept);
+    // Before, each had ten: the others get hardly any until it has as many.
+    assert!(fewest >= 10 && most <= 16, "{:?}", shares(&kept));
+}
+
+/// Asks on new connections; how many answered, and the longest wait.
+fn ask_anew(port: u16, times: usize) -> (usize, Duration) {
+    let mut longest = Duration::ZERO;
+    for _ in 0..times {
+        let start = Instant::now();
+        drop(Kept::open(port));
+        longest = longest.max(start.elapsed());
+    }
+    (times, longest)
+}
+
+#[test]
+fn a_killed_instance_takes_no_connection_with_it() {
+    let (unit, port, mut apps) = node(3);
+    until_even(port, 3);
+    apps[1].signal(Signal::KILL);
+    apps[1].wait();
+    assert_eq!(ask_anew(port, 60).0, 60);
+    let script = unit.dir.path().join("app.js");
+    apps[1] = unit.start_instance(1, &["node", script.to_str().unwrap()]);
+    apps[1].ready();
+    until_even(port, 3);
+}
+
+#[test]
+fn what_a_stuck_instance_was_handed_comes_back() {
+    let (_unit, port, apps) = node(3);
+    until_even(port, 3);
+    apps[0].signal(Signal::STOP);
+    let kept: Vec<Kept> = (0..30).map(|_| Kept::open(port)).collect();
+    assert_eq!(shares(&kept).len(), 2, "{:?}", shares(&kept));
+    apps[0].signal(Signal::CONT);
+    drop(kept);
+    until_even(port, 3);
+}
+
+#[test]
+fn an_instance_that_closes_its_listener_loses_none() {
+    let (unit, port, mut apps) = node(3);
+    until_even(port, 3);
+    let script = unit.dir.path().join("app.js");
+    let asked = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| ask_anew(port, 600));
+        while !asking.is_finished() {
+            // server.close() as the signal handler's only act.
+            apps[2].signal(Signal::TERM);
+            assert_eq!(apps[2].wait(), 0);
+            apps[2] = unit.start_instance(2, &["node", script.to_str().unwrap()]);
+            apps[2].ready();
+        }
+        asking.join().unwrap()
+    });
+    assert_eq!(asked.0, 600);
+}
+
+#[test]
+fn strange_letters_are_thrown_away() {
+    let (unit, port, _apps) = node(2);
+    until_even(port, 2);
+    let folder = unit.runtime_folder(0);
+    let stranger = UnixDatagram::unbound().unwrap();
+    let inboxes = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|e| e.unwrap().path());
+    let mut sent = 0;
+    for inbox in inboxes.filter(|path| !path.ends_with("balance")) {
+        for letter in [
+            &b""[..],
+            b"\0",
+            b"\x01\0",
+            b"\x02\x09",
+            b"\x03\xff",
+            b"\xff\xff",
+            &[7; 4096],
+        ] {
+            stranger.send_to(letter, &inbox).unwrap();
+            sent += 1;
+        }
+    }
+    assert_eq!(sent, 7);
+    assert_eq!(ask_anew(port, 20).0, 20);
+    until_even(port, 2);
+}
+
+#[test]
+fn switched_off_it_makes_no_files() {
+    let (mut unit, port) = Unit::tcp("0.0.0.0");
+    unit.env.push(("PORT", port.to_string()));
+    unit.env.push(("RPMCTL_BALANCE", "0".to_owned()));
+    let script = unit.write("app.js", NODE);
+    let _apps = cluster(&["node", &script], &unit, 2);
+    assert_eq!(ask_anew(port, 10).0, 10);
+    let files = std::fs::read_dir(unit.runtime_folder(0)).unwrap().count();
+    assert_eq!(files, 0);
+}
