@@ -41,6 +41,7 @@ pub const FIONBIO: u32 = 0x5421;
 pub const EPOLL_CTL_ADD: c_int = 1;
 pub const EPOLL_CTL_DEL: c_int = 2;
 pub const EPOLL_CTL_MOD: c_int = 3;
+pub const ENOENT: c_int = 2;
 pub const EINTR: c_int = 4;
 pub const EAGAIN: c_int = 11;
 #[cfg_attr(not(preloaded), allow(dead_code))]

@@ -256,6 +256,22 @@ fn strange_letters_are_thrown_away() {
     until_even(port, 2);
 }
 
+/// Python closes every descriptor it does not know in a child that shares its memory (vfork(2)).
+#[test]
+fn children_that_close_everything_change_nothing() {
+    let (mut unit, port) = Unit::tcp("0.0.0.0");
+    unit.env.push(("PORT", port.to_string()));
+    let spawning = ASYNCIO.replace(
+        "        pid =",
+        "        import subprocess; subprocess.run(['true'], close_fds=True)\n        pid =",
+    );
+    let script = unit.write("app.py", &spawning);
+    let _apps = cluster(&["python3", &script], &unit, 2);
+    until_even(port, 2);
+    let kept: Vec<Kept> = (0..20).map(|_| Kept::open(port)).collect();
+    assert_eq!(spread(&kept), (2, 10, 10), "{:?}", shares(&kept));
+}
+
 #[test]
 fn switched_off_it_makes_no_files() {
     let (mut unit, port) = Unit::tcp("0.0.0.0");

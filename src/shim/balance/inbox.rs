@@ -14,8 +14,8 @@ use super::peers::{self, Folder};
 use super::slot::{PATIENCE, Sent, Slot};
 use crate::sockets::{self, Socket};
 use crate::sys::{
-    self, ECONNREFUSED, EPOLL_CTL_DEL, EpollEvent, F_SETFL, O_NONBLOCK, Real, SO_ACCEPTCONN,
-    SO_TYPE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
+    self, ECONNREFUSED, ENOENT, EPOLL_CTL_DEL, EpollEvent, F_SETFL, O_NONBLOCK, Real,
+    SO_ACCEPTCONN, SO_TYPE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
 };
 
 /// First descriptor of the inboxes, above the duplicates of the listeners (`start.rs`).
@@ -93,11 +93,14 @@ pub fn shut(socket: &Socket, folder: Folder) {
     }
 }
 
+/// Whether a descriptor is a listener that is waited for, or may be one of an inbox.
+pub fn is_concerned(fd: c_int) -> bool {
+    let is_watched = |socket: &Socket| socket.watches().any(|(_, watched)| watched == fd);
+    fd >= LOWEST || sockets::all().iter().any(is_watched)
+}
+
 /// Somebody closes descriptors that are not theirs: the number may be another's soon.
 pub fn closing(fd: c_int) {
-    if fd < LOWEST {
-        return;
-    }
     let _ = SENDER.compare_exchange(fd, -1, Relaxed, Relaxed);
     for socket in sockets::all() {
         let others = socket.inboxes.iter();
@@ -319,7 +322,7 @@ pub fn send(socket: &Socket, folder: Folder, letter: Letter, number: u8, fd: c_i
     let errno = sys::errno();
     let sent = if kernel::send_descriptor(sender(), path, [letter as u8, number], fd) {
         Sent::Yes
-    } else if sys::errno() == ECONNREFUSED {
+    } else if matches!(sys::errno(), ECONNREFUSED | ENOENT) {
         Sent::Gone
     } else {
         Sent::Not

@@ -229,15 +229,17 @@ pub fn closing(fd: c_int) {
     if connections::has(fd) {
         return connections::remove(fd);
     }
+    // A child that shares this memory (vfork(2)) closes its own copies.
+    if !inbox::is_concerned(fd) || peers::own().is_none() {
+        return;
+    }
     inbox::closing(fd);
     for socket in sockets::all() {
         for (epoll, _) in socket.watches().filter(|(_, watched)| *watched == fd) {
-            if peers::own().is_some() {
-                let mut none = EpollEvent::default();
-                // SAFETY: the event is unused, and there (epoll_ctl(2), BUGS).
-                unsafe { Real::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, (&raw mut none).cast()) };
-                close_down(socket, epoll, fd);
-            }
+            let mut none = EpollEvent::default();
+            // SAFETY: the event is unused, and there (epoll_ctl(2), BUGS).
+            unsafe { Real::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, (&raw mut none).cast()) };
+            close_down(socket, epoll, fd);
         }
     }
 }

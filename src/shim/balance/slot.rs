@@ -107,7 +107,7 @@ impl Slot {
             && !self.is_stuck()
     }
 
-    /// False also for the one who is to try again.
+    /// False for the one caller that is to try again.
     fn is_stuck(&self) -> bool {
         let stuck = self.stuck.load(Relaxed);
         if stuck == 0 {
@@ -194,6 +194,6 @@ impl Slot {
 pub enum Sent {
     Yes,
     Not,
-    /// Nobody holds that inbox any more.
+    /// There is no such inbox, or nobody holds it any more.
     Gone,
 }
