@@ -2,5 +2,8 @@
 
 mod balance;
 mod launch;
+#[path = "../nodes/mod.rs"]
+mod nodes;
+mod releases;
 mod share;
 mod spare;

@@ -21,7 +21,7 @@ fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-fn assert_all_answer(apps: &[App], ask: impl Fn() -> String) {
+pub fn assert_all_answer(apps: &[App], ask: impl Fn() -> String) {
     for app in apps {
         app.ready();
     }
