@@ -1,4 +1,4 @@
-//! What tests take from npm, where Node's builds are packages too: fetched once into target/, by whichever test process
+//! What tests take from npm, where the builds of Node, Deno and Bun are packages too: fetched once into target/, by whichever test process
 //! comes first.
 #![allow(dead_code)] // each program that includes this uses a part of it
 
@@ -25,12 +25,7 @@ pub fn bin(major: u32) -> PathBuf {
         .iter()
         .find(|(node, _)| *node == major)
         .unwrap_or_else(|| panic!("Node {major} is none that is tested"));
-    let machine = match ARCH {
-        "x86_64" => "x64",
-        "aarch64" => "arm64",
-        other => panic!("npm has no build of Node {major} for {other}"),
-    };
-    let package = format!("node-linux-{machine}");
+    let package = format!("node-linux-{}", machine(["x64", "arm64"]));
     let wanted = [format!("{package}@{major}"), format!("npm@{npm}")];
     let folder = fetched(&major.to_string(), &wanted, |folder| {
         let headers = folder.join("node_modules").join(&package).join("include");
@@ -42,6 +37,29 @@ pub fn bin(major: u32) -> PathBuf {
         symlink("../node_modules/npm/bin/npm-cli.js", bin.join("npm")).expect("a link");
     });
     folder.join("bin")
+}
+
+/// The program `deno`.
+pub fn deno() -> PathBuf {
+    let package = machine(["@deno/linux-x64-glibc", "@deno/linux-arm64-glibc"]);
+    let folder = fetched("deno", &[package.to_owned()], |_| {});
+    folder.join("node_modules").join(package).join("deno")
+}
+
+/// The program `bun`, in the build that runs on any processor of the kind.
+pub fn bun() -> PathBuf {
+    let package = machine(["@oven/bun-linux-x64-baseline", "@oven/bun-linux-aarch64"]);
+    let folder = fetched("bun", &[package.to_owned()], |_| {});
+    folder.join("node_modules").join(package).join("bin/bun")
+}
+
+/// What npm calls this machine.
+fn machine([x86, arm]: [&'static str; 2]) -> &'static str {
+    match ARCH {
+        "x86_64" => x86,
+        "aarch64" => arm,
+        other => panic!("npm has none of these programs for {other}"),
+    }
 }
 
 /// A folder whose `node_modules` has Express, in the release that runs on every Node from 14 on.

@@ -57,7 +57,7 @@ pub fn bed() -> Bed {
 }
 
 /// programs/server.rs, built once.
-fn server() -> &'static Path {
+pub fn server() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let path =

@@ -4,6 +4,8 @@
 mod bed;
 #[path = "../hostile/mod.rs"]
 mod hostile;
+#[path = "../nodes/mod.rs"]
+mod nodes;
 
 mod apply;
 mod apps;
@@ -21,6 +23,7 @@ mod logs_form;
 mod readers;
 mod refusals;
 mod run;
+mod runtimes;
 mod safety;
 mod talker;
 mod user;

@@ -1,4 +1,4 @@
-//! Every supported release of Node: an unchanged `http` server, an unchanged Express app, `npm start` of it.
+//! Every supported release of Node: an unchanged `http` server, an unchanged Express app, `npm start` of it. Deno and Bun.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -84,4 +84,36 @@ fn node_22() {
 #[test]
 fn node_24() {
     shares(24);
+}
+
+/// Two instances of each app on one port: a server by Node's interface, and one by the runtime's own.
+fn shares_both(command: &[&str], own: &str) {
+    let (mut unit, port) = Unit::tcp("0.0.0.0");
+    unit.env.push(("PORT", port.to_string()));
+    let home = unit.dir.path().to_str().expect("UTF-8").to_owned();
+    unit.env.push(("HOME", home));
+    for (file, text) in [("node.cjs", NODE), ("own.js", own)] {
+        let script = unit.write(file, text);
+        let line: Vec<&str> = command.iter().chain([&script.as_str()]).copied().collect();
+        let apps = [(); 2].map(|()| unit.start(&line));
+        assert_all_answer(&apps, || get((Ipv4Addr::LOCALHOST, port).into(), "/"));
+    }
+}
+
+#[test]
+fn deno() {
+    let deno = nodes::deno();
+    shares_both(
+        &[deno.to_str().expect("UTF-8"), "run", "--allow-all"],
+        "Deno.serve({ port: Number(Deno.env.get('PORT')) }, () => new Response(String(Deno.pid)));",
+    );
+}
+
+#[test]
+fn bun() {
+    let bun = nodes::bun();
+    shares_both(
+        &[bun.to_str().expect("UTF-8"), "run"],
+        "Bun.serve({ port: process.env.PORT, fetch: () => new Response(String(process.pid)) });",
+    );
 }
