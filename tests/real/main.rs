@@ -25,5 +25,6 @@ mod refusals;
 mod run;
 mod runtimes;
 mod safety;
+mod sticky;
 mod talker;
 mod user;

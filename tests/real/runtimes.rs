@@ -244,3 +244,22 @@ fn none_is_ready_before_it_listens_on_its_socket() {
     }
     assert!(applying.is_running(), "{:?}", applying.printed());
 }
+
+#[test]
+fn the_readme_says_what_runs_here() {
+    let readme = include_str!("../../README.md");
+    for program in [
+        programs::EXPRESS,
+        programs::NPM,
+        programs::HTTP_SERVER,
+        programs::UVICORN,
+        programs::GUNICORN,
+        programs::PUMA,
+        programs::WEBRICK,
+        programs::PHP,
+        programs::GO,
+    ] {
+        let keys = format!("`{}`", program.keys.join("`, `").replace("PORT", "3000"));
+        assert!(readme.contains(&format!("| {keys} |")), "{keys}");
+    }
+}

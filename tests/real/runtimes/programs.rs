@@ -13,7 +13,7 @@ pub struct Program {
     pub name: &'static str,
     pub port: u16,
     /// `script`, `args` and whatever else the file needs; PORT stands for the port.
-    pub keys: &'static str,
+    pub keys: &'static [&'static str],
     pub files: &'static [(&'static str, &'static str)],
     pub more: More,
     /// What to ask for.
@@ -42,7 +42,7 @@ const PACKAGE: (&str, &str) = (
     r#"{ "name": "app", "license": "MIT", "scripts": { "start": "node app.js" } }"#,
 );
 
-const fn program(name: &'static str, port: u16, keys: &'static str) -> Program {
+const fn program(name: &'static str, port: u16, keys: &'static [&'static str]) -> Program {
     Program {
         name,
         port,
@@ -56,7 +56,7 @@ const fn program(name: &'static str, port: u16, keys: &'static str) -> Program {
 }
 
 /// Express as it was written for PM2.
-const fn express(name: &'static str, port: u16, keys: &'static str) -> Program {
+const fn express(name: &'static str, port: u16, keys: &'static [&'static str]) -> Program {
     Program {
         files: &[APP, PACKAGE],
         more: More::Express,
@@ -67,14 +67,14 @@ const fn express(name: &'static str, port: u16, keys: &'static str) -> Program {
     }
 }
 
-pub const EXPRESS: Program = express("express", 3401, r#"script = "app.js""#);
-pub const NPM: Program = express("npm", 3402, "script = 'npm'\nargs = 'start'");
+pub const EXPRESS: Program = express("express", 3401, &[r#"script = "app.js""#]);
+pub const NPM: Program = express("npm", 3402, &[r#"script = "npm""#, r#"args = "start""#]);
 pub const YARN: Program = Program {
     more: More::Managers,
     ..express(
         "yarn",
         3403,
-        "script = 'node_modules/.bin/yarn'\nargs = 'start'",
+        &[r#"script = "node_modules/.bin/yarn""#, r#"args = "start""#],
     )
 };
 pub const PNPM: Program = Program {
@@ -82,7 +82,7 @@ pub const PNPM: Program = Program {
     ..express(
         "pnpm",
         3404,
-        "script = 'node_modules/.bin/pnpm'\nargs = 'start'",
+        &[r#"script = "node_modules/.bin/pnpm""#, r#"args = "start""#],
     )
 };
 
@@ -93,7 +93,7 @@ pub const HTTP_SERVER: Program = Program {
     ..program(
         "http-server",
         3405,
-        "script = 'python3'\nargs = '-m http.server PORT'",
+        &[r#"script = "python3""#, r#"args = "-m http.server PORT""#],
     )
 };
 pub const UVICORN: Program = Program {
@@ -101,7 +101,10 @@ pub const UVICORN: Program = Program {
     ..program(
         "uvicorn",
         3406,
-        "script = 'python3'\nargs = '-m uvicorn asgi:app --port PORT'",
+        &[
+            r#"script = "python3""#,
+            r#"args = "-m uvicorn asgi:app --port PORT""#,
+        ],
     )
 };
 pub const UVICORN_FDS: Program = Program {
@@ -109,7 +112,11 @@ pub const UVICORN_FDS: Program = Program {
     ..program(
         "uvicorn-fds",
         3407,
-        "script = 'python3'\nargs = '-m uvicorn asgi:app --fd 3'\nlisten_fds = true",
+        &[
+            r#"script = "python3""#,
+            r#"args = "-m uvicorn asgi:app --fd 3""#,
+            "listen_fds = true",
+        ],
     )
 };
 /// It takes SIGINT as 'at once', and descriptor 3 whatever `--bind` says.
@@ -118,7 +125,11 @@ pub const GUNICORN: Program = Program {
     ..program(
         "gunicorn",
         3408,
-        "script = 'gunicorn'\nargs = '--bind :PORT wsgi:app'\nstop_signal = 'SIGTERM'",
+        &[
+            r#"script = "gunicorn""#,
+            r#"args = "--bind :PORT wsgi:app""#,
+            r#"stop_signal = "SIGTERM""#,
+        ],
     )
 };
 /// It says itself that it is ready.
@@ -127,13 +138,19 @@ pub const GUNICORN_FDS: Program = Program {
     ..program(
         "gunicorn-fds",
         3409,
-        "script = 'gunicorn'\nargs = 'wsgi:app'\nstop_signal = 'SIGTERM'\nlisten_fds = true\nwait_ready = true",
+        &[
+            r#"script = "gunicorn""#,
+            r#"args = "wsgi:app""#,
+            r#"stop_signal = "SIGTERM""#,
+            "listen_fds = true",
+            "wait_ready = true",
+        ],
     )
 };
 
 pub const PUMA: Program = Program {
     files: &[("config.ru", include_str!("config.ru"))],
-    ..program("puma", 3410, "script = 'puma'\nargs = '-p PORT'")
+    ..program("puma", 3410, &[r#"script = "puma""#, r#"args = "-p PORT""#])
 };
 pub const WEBRICK: Program = Program {
     files: &[("slow.rhtml", include_str!("slow.rhtml"))],
@@ -141,7 +158,7 @@ pub const WEBRICK: Program = Program {
     ..program(
         "webrick",
         3411,
-        "script = 'ruby'\nargs = '-run -e httpd . -p PORT'",
+        &[r#"script = "ruby""#, r#"args = "-run -e httpd . -p PORT""#],
     )
 };
 
@@ -152,7 +169,10 @@ pub const PHP: Program = Program {
     ..program(
         "php",
         3412,
-        "script = 'php'\nargs = '-S 0.0.0.0:PORT router.php'",
+        &[
+            r#"script = "php""#,
+            r#"args = "-S 0.0.0.0:PORT router.php""#,
+        ],
     )
 };
 
@@ -164,12 +184,12 @@ pub const RUST: Program = Program {
     ..program(
         "rust",
         3413,
-        "script = './server'\nlisten_fds = true\nenv = { GREETING = 'hello' }",
+        &[r#"script = "./server""#, "listen_fds = true"],
     )
 };
 pub const GO: Program = Program {
     more: More::Go,
-    ..program("go", 3414, "script = './server'\nlisten_fds = true")
+    ..program("go", 3414, &[r#"script = "./server""#, "listen_fds = true"])
 };
 
 impl Program {
@@ -180,10 +200,11 @@ impl Program {
     /// `[[apps]]`, with further keys.
     pub fn app(&self, more: &str) -> String {
         format!(
-            "[[apps]]\nname = \"{}\"\ncwd = \"{}\"\nexec_mode = \"cluster\"\nmin_uptime = 200\n{}\n{more}\n",
+            "[[apps]]\nname = \"{}\"\ncwd = \"{}\"\nexec_mode = \"cluster\"\nmin_uptime = 200\n\
+             env = {{ GREETING = \"hello\" }}\n{}\n{more}\n",
             self.name,
             self.dir(),
-            self.keys.replace("PORT", &self.port.to_string())
+            self.keys.join("\n").replace("PORT", &self.port.to_string())
         )
     }
 
