@@ -13,7 +13,8 @@ pub enum Address<'a> {
 
 use crate::sys::{AF_INET, AF_INET6, AF_UNIX};
 
-const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+/// How an IPv4 address in IPv6 form begins, RFC 4291 2.5.5.2.
+pub const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 impl<'a> Address<'a> {
     /// Reads a `struct sockaddr` (ip(7), ipv6(7), unix(7)). `None` for other families, port 0 and

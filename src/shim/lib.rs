@@ -9,6 +9,7 @@
 //! - `listen` on an inherited socket leaves the unit's `Backlog=` alone and reports `READY=1`
 //!   (`ready.rs`).
 //! - `accept` hands connections on to the instance that has the fewest (`balance`).
+//! - an app that bound an IPv4 socket sees IPv4 addresses, whatever the unit's is (`family.rs`).
 //! - what would spoil the socket for the other instances is kept inside this process: clearing
 //!   `O_NONBLOCK` (`blocking.rs`), `shutdown` of the listener, unlinking its path.
 //!
@@ -26,6 +27,7 @@
 mod address;
 mod balance;
 mod blocking;
+mod family;
 #[cfg_attr(not(preloaded), allow(dead_code))]
 mod raw;
 mod ready;
@@ -103,9 +105,13 @@ pub unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
 #[cfg_attr(preloaded, unsafe(no_mangle))]
 pub unsafe extern "C" fn accept(fd: c_int, addr: *mut c_void, len: *mut c_uint) -> c_int {
     // SAFETY: the caller's own arguments.
-    blocking::retry(fd, || unsafe {
-        balance::accept(fd, addr, len, 0, || Real::accept(fd, addr, len))
-    })
+    let accept = |addr, len| {
+        blocking::retry(fd, || unsafe {
+            balance::accept(fd, addr, len, 0, || Real::accept(fd, addr, len))
+        })
+    };
+    // SAFETY: as above.
+    unsafe { family::accept(fd, addr, len, accept) }
 }
 
 /// accept4(2), waiting where the app believes its listener to block.
@@ -120,9 +126,37 @@ pub unsafe extern "C" fn accept4(
     flags: c_int,
 ) -> c_int {
     // SAFETY: the caller's own arguments.
-    blocking::retry(fd, || unsafe {
-        balance::accept(fd, addr, len, flags, || Real::accept4(fd, addr, len, flags))
-    })
+    let accept = |addr, len| {
+        blocking::retry(fd, || unsafe {
+            balance::accept(fd, addr, len, flags, || Real::accept4(fd, addr, len, flags))
+        })
+    };
+    // SAFETY: as above.
+    unsafe { family::accept(fd, addr, len, accept) }
+}
+
+/// getsockname(2), in the family that the app bound.
+///
+/// # Safety
+/// As getsockname(2).
+#[cfg_attr(preloaded, unsafe(no_mangle))]
+pub unsafe extern "C" fn getsockname(fd: c_int, addr: *mut c_void, len: *mut c_uint) -> c_int {
+    // SAFETY: the caller's own arguments.
+    let name = |addr, len| unsafe { Real::getsockname(fd, addr, len) };
+    // SAFETY: as above.
+    unsafe { family::name(fd, addr, len, name) }
+}
+
+/// getpeername(2), in the family that the app bound.
+///
+/// # Safety
+/// As getpeername(2).
+#[cfg_attr(preloaded, unsafe(no_mangle))]
+pub unsafe extern "C" fn getpeername(fd: c_int, addr: *mut c_void, len: *mut c_uint) -> c_int {
+    // SAFETY: the caller's own arguments.
+    let name = |addr, len| unsafe { Real::getpeername(fd, addr, len) };
+    // SAFETY: as above.
+    unsafe { family::name(fd, addr, len, name) }
 }
 
 /// epoll_ctl(2), so that what other instances hand over wakes the app too.

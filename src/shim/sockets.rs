@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize};
 
 use crate::address::{Address, fit};
+use crate::family::Family;
 use crate::sys::{
     self, EINTR, F_GETFD, F_GETFL, F_SETFL, FD_CLOEXEC, IPPROTO_IPV6, IPV6_V6ONLY, O_CLOEXEC,
     O_NONBLOCK, SO_TYPE, SOCKADDR_MAX, SOL_SOCKET,
@@ -21,6 +22,7 @@ pub struct Socket {
     cookie: AtomicU64,
     /// What the app believes of `O_NONBLOCK`; see `blocking.rs`.
     pub blocking: AtomicBool,
+    pub family: Family,
     /// Where connections arrive that were handed over; -1 for none. See `balance/inbox.rs`.
     pub inbox: AtomicI32,
     /// Those of the other instances, by number; -1 for none.
@@ -44,6 +46,7 @@ static SOCKETS: [Socket; MAX] = [const {
         fd: AtomicI32::new(-1),
         cookie: AtomicU64::new(0),
         blocking: AtomicBool::new(false),
+        family: Family::new(),
         inbox: AtomicI32::new(-1),
         inboxes: [const { AtomicI32::new(-1) }; INSTANCES],
         timer: AtomicI32::new(-1),
@@ -124,7 +127,7 @@ pub fn take(fd: c_int, want: &Address) -> bool {
 }
 
 impl Socket {
-    fn descriptor(&self) -> c_int {
+    pub fn descriptor(&self) -> c_int {
         self.fd.load(Relaxed)
     }
 
@@ -191,6 +194,7 @@ impl Socket {
             0
         };
         self.blocking.store(status_flags & O_NONBLOCK == 0, Relaxed);
+        self.family.learn(fd, self.descriptor());
         loop {
             if sys::replace(self.descriptor(), fd, close_on_exec) {
                 return true;

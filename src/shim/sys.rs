@@ -23,6 +23,7 @@ pub const SO_TYPE: c_int = 3;
 pub const SOCK_STREAM: c_int = 1;
 pub const SOCK_NONBLOCK: c_int = O_NONBLOCK;
 pub const SO_ACCEPTCONN: c_int = 30;
+pub const SO_DOMAIN: c_int = 39;
 /// Linux 4.6.
 const SO_COOKIE: c_int = 57;
 pub const IPPROTO_IPV6: c_int = 41;
@@ -62,6 +63,8 @@ mod number {
     pub const SHUTDOWN: i32 = 48;
     pub const BIND: i32 = 49;
     pub const LISTEN: i32 = 50;
+    pub const GETSOCKNAME: i32 = 51;
+    pub const GETPEERNAME: i32 = 52;
     pub const FCNTL: i32 = 72;
     pub const EPOLL_CTL: i32 = 233;
     pub const UNLINKAT: i32 = 263;
@@ -80,6 +83,8 @@ mod number {
     pub const CLOSE: i32 = 57;
     pub const BIND: i32 = 200;
     pub const LISTEN: i32 = 201;
+    pub const GETSOCKNAME: i32 = 204;
+    pub const GETPEERNAME: i32 = 205;
     pub const SHUTDOWN: i32 = 210;
     pub const ACCEPT4: i32 = 242;
 }
@@ -107,7 +112,6 @@ unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
     fn dup3(from: c_int, to: c_int, flags: c_int) -> c_int;
     fn getpid() -> c_int;
-    fn getsockname(fd: c_int, addr: *mut c_void, len: *mut c_uint) -> c_int;
     fn getsockopt(fd: c_int, l: c_int, n: c_int, value: *mut c_void, len: *mut c_uint) -> c_int;
     fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
     fn sendto(
@@ -209,6 +213,12 @@ real! {
     accept4 as ACCEPT4(fd: c_int, addr: *mut c_void, len: *mut c_uint, flags: c_int):
         unsafe extern "C" fn(c_int, *mut c_void, *mut c_uint, c_int) -> c_int
         = system(number::ACCEPT4, [fd.word(), addr.word(), len.word(), flags.word()]);
+    getsockname as GETSOCKNAME(fd: c_int, addr: *mut c_void, len: *mut c_uint):
+        unsafe extern "C" fn(c_int, *mut c_void, *mut c_uint) -> c_int
+        = system(number::GETSOCKNAME, [fd.word(), addr.word(), len.word()]);
+    getpeername as GETPEERNAME(fd: c_int, addr: *mut c_void, len: *mut c_uint):
+        unsafe extern "C" fn(c_int, *mut c_void, *mut c_uint) -> c_int
+        = system(number::GETPEERNAME, [fd.word(), addr.word(), len.word()]);
     epoll_ctl as EPOLL_CTL(epoll: c_int, op: c_int, fd: c_int, event: *mut c_void):
         unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void) -> c_int
         = system(number::EPOLL_CTL, [epoll.word(), op.word(), fd.word(), event.word()]);
@@ -279,7 +289,7 @@ fn read_option<T>(fd: c_int, level: c_int, name: c_int, value: &mut T) -> bool {
 pub fn local_address(fd: c_int, buffer: &mut [u8; SOCKADDR_MAX]) -> Option<&[u8]> {
     let mut size = SOCKADDR_MAX as c_uint;
     // SAFETY: `buffer` has `size` bytes.
-    let got = unsafe { getsockname(fd, buffer.as_mut_ptr().cast(), &mut size) };
+    let got = unsafe { Real::getsockname(fd, buffer.as_mut_ptr().cast(), &mut size) };
     if got == 0 {
         buffer.get(..size as usize)
     } else {

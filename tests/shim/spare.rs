@@ -220,3 +220,48 @@ fn harmless_in_every_program_of_a_build() {
         assert!(!app.messages().contains("ld.so"), "{}", app.messages());
     }
 }
+
+#[test]
+fn an_app_that_bound_ipv4_is_told_ipv4_addresses() {
+    let (unit, port) = Unit::tcp("::");
+    python(
+        &unit,
+        port,
+        r#"
+import socket, sys
+port = int(sys.argv[1])
+a = socket.socket()
+a.bind(("0.0.0.0", port))
+a.listen()
+assert a.getsockname() == ("0.0.0.0", port), a.getsockname()
+def connection(to):
+    c = socket.create_connection((to, port))
+    s, peer = a.accept()
+    assert s.getpeername() == peer, (s.getpeername(), peer)
+    return c.getsockname(), peer, s.getsockname()
+client, peer, own = connection("127.0.0.1")
+assert peer == client, (peer, client)
+assert own == ("127.0.0.1", port), own
+# By IPv6: that has no IPv4 address.
+client, peer, own = connection("::1")
+assert peer == ("0.0.0.0", client[1]), peer
+# Its other sockets are what they are.
+free = socket.socket(socket.AF_INET6)
+free.bind(("::1", 0))
+free.listen()
+c = socket.create_connection(free.getsockname()[:2])
+s, peer = free.accept()
+assert peer[0] == "::1" and c.getpeername() == free.getsockname(), peer
+# Bound as both, each is told its own.
+b = socket.socket(socket.AF_INET6)
+b.bind(("::", port))
+b.listen()
+client, peer, own = connection("127.0.0.1")
+assert peer == client, (peer, client)
+c = socket.create_connection(("127.0.0.1", port))
+s, peer = b.accept()
+assert peer[:2] == ("::ffff:127.0.0.1", c.getsockname()[1]), peer
+assert s.getpeername() == peer, s.getpeername()
+"#,
+    );
+}

@@ -83,7 +83,6 @@ unsafe extern "C" {
     fn fchmod(fd: c_int, mode: c_uint) -> c_int;
     fn sendmsg(fd: c_int, message: *const Message, flags: c_int) -> isize;
     fn recvmsg(fd: c_int, message: *mut Message, flags: c_int) -> isize;
-    fn getpeername(fd: c_int, addr: *mut c_void, len: *mut c_uint) -> c_int;
 }
 
 /// Opens a file for reading and writing, made with mode 0600 if `create`.
@@ -305,7 +304,7 @@ pub unsafe fn peer_address(fd: c_int, addr: *mut c_void, len: *mut c_uint) {
     if !addr.is_null() && !len.is_null() {
         let before = errno();
         // SAFETY: promised by the caller.
-        unsafe { getpeername(fd, addr, len) };
+        unsafe { Real::getpeername(fd, addr, len) };
         set_errno(before);
     }
 }
