@@ -21,23 +21,23 @@ static CLAIMED_BY: AtomicI32 = AtomicI32::new(0);
 static CLAIMING: AtomicBool = AtomicBool::new(false);
 static SLOTS: [AtomicPtr<Slot>; MAX] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX];
 
-/// Remembers where the instances meet: the first of `RUNTIME_DIRECTORY`, which ends in `@` and the
-/// instance's number. Only for the constructor.
+/// Remembers where the instances meet: the folder of `RUNTIME_DIRECTORY` that ends in `@` and the
+/// instance's number (the app may have asked for folders of its own). Only for the constructor.
 pub fn prepare(runtime_directory: &[u8]) {
-    let first = runtime_directory.split(|byte| *byte == b':').next();
-    let folder = first.unwrap_or_default();
-    let Some(at) = folder.iter().rposition(|byte| *byte == b'@') else {
-        return;
-    };
-    let (folders, number) = folder.split_at(at + 1);
-    let number: Option<usize> = core::str::from_utf8(number)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    if let Some(number) = number.filter(|number| *number < MAX)
+    let folders = runtime_directory.split(|byte| *byte == b':');
+    if let Some((folders, number)) = folders.filter_map(instance).next()
         && FOLDERS.set(folders)
     {
         NUMBER.store(number, Release);
     }
+}
+
+/// `/run/rpmctl/api@` and 2 of `/run/rpmctl/api@2`.
+fn instance(folder: &[u8]) -> Option<(&[u8], usize)> {
+    let at = folder.iter().rposition(|byte| *byte == b'@')?;
+    let (folders, number) = folder.split_at(at + 1);
+    let number: usize = core::str::from_utf8(number).ok()?.parse().ok()?;
+    (number < MAX).then_some((folders, number))
 }
 
 /// Whether this process could take part.
@@ -238,6 +238,24 @@ mod tests {
         assert!(!should_get(5, 5) && should_get(5, 6));
         assert!(!should_get(50, 53) && should_get(50, 54));
         assert!(!should_get(u32::MAX, u32::MAX));
+    }
+
+    #[test]
+    fn the_folder_of_an_instance() {
+        let of = |folder| instance(folder);
+        assert_eq!(
+            of(b"/run/rpmctl/a@b@12"),
+            Some((&b"/run/rpmctl/a@b@"[..], 12))
+        );
+        for folder in [
+            &b""[..],
+            b"/run/chat/2",
+            b"/run/rpmctl/api@",
+            b"/run/rpmctl/api@x",
+            b"/run/rpmctl/api@64",
+        ] {
+            assert_eq!(of(folder), None);
+        }
     }
 
     #[test]
