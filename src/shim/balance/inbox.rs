@@ -130,14 +130,15 @@ pub fn unwatch(socket: &Socket, epoll: c_int) {
 /// `flags`. Greetings are dealt with on the way.
 pub fn take(socket: &Socket, own: &Slot, flags: c_int) -> Option<c_int> {
     let inbox = socket.inbox.load(Relaxed);
-    if inbox < 0 || !own.has_waiting() {
+    if inbox < 0 {
         return None;
     }
     let errno = sys::errno();
     let mut taken = None;
     while taken.is_none() {
+        let before = own.waiting();
         let Some((letter, number, fd)) = open_next(inbox, flags) else {
-            own.found_empty();
+            own.found_empty(before);
             break;
         };
         own.received();
@@ -175,8 +176,9 @@ pub fn take_from(socket: &Socket, number: usize, slot: &Slot, flags: c_int) -> O
     let errno = sys::errno();
     let mut taken = None;
     while taken.is_none() {
+        let before = slot.waiting();
         let Some((letter, _, fd)) = open_next(inbox, flags) else {
-            slot.found_empty();
+            slot.found_empty(before);
             break;
         };
         slot.rescued();

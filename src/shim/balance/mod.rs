@@ -31,8 +31,6 @@ use crate::sys::{self, EAGAIN, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, Epol
 
 pub use peers::prepare;
 
-/// Connections handed over by one call of accept(2) before the app's event loop gets its turn.
-const AT_A_TIME: u32 = 16;
 /// Longest wait for handovers under way when this instance closes, in milliseconds; one takes
 /// microseconds, and a sender that was killed in the middle never ends.
 const CLOSING: u64 = 20;
@@ -61,7 +59,6 @@ pub unsafe fn accept(
         own.reopen();
     }
     own.moves();
-    let mut handed = 0;
     loop {
         let taken = inbox::take(socket, own, flags).or_else(|| overdue(socket, flags));
         if let Some(connection) = taken {
@@ -84,11 +81,6 @@ pub unsafe fn accept(
         }
         kernel::close(connection);
         inbox::set_timer(socket);
-        handed += 1;
-        if handed == AT_A_TIME {
-            sys::set_errno(EAGAIN);
-            return -1;
-        }
     }
 }
 

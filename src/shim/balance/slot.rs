@@ -175,10 +175,19 @@ impl Slot {
         self.since.store(kernel::milliseconds(), Relaxed);
     }
 
-    /// The inbox is empty: senders that were killed in the middle may have left their count.
-    pub fn found_empty(&self) {
-        if !self.is_being_sent_to() {
-            self.waiting.store(0, SeqCst);
+    /// How many wait, as far as that is certain: `None` while somebody is sending.
+    pub fn waiting(&self) -> Option<u32> {
+        let waiting = self.waiting.load(SeqCst);
+        (!self.is_being_sent_to()).then_some(waiting)
+    }
+
+    /// The inbox is empty: senders that were killed in the middle may have left their count. `before`
+    /// is what `waiting` said before it was looked into; whoever has sent since has changed it.
+    pub fn found_empty(&self, before: Option<u32>) {
+        if let Some(before) = before.filter(|before| *before != 0)
+            && !self.is_being_sent_to()
+        {
+            let _ = self.waiting.compare_exchange(before, 0, SeqCst, SeqCst);
         }
     }
 
