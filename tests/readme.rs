@@ -101,8 +101,8 @@ fn its_commands_parse_and_its_scripts_are_there() {
             }
         }
     }
-    let both = ["packaging/examples/run", "tests/run"].map(str::to_owned);
-    assert_eq!(scripts, BTreeSet::from(both));
+    let all = ["packaging/examples/run", "tests/bench/cluster", "tests/run"].map(str::to_owned);
+    assert_eq!(scripts, BTreeSet::from(all));
     for code in quoted(&readme().replace("```", "")) {
         if code.starts_with("rpmctl ") {
             parses(&code.replace('\n', " "));
