@@ -42,6 +42,7 @@ fn app(shape: &Shape) -> App {
         },
         listen: shape.port.map(Listen::Port).into_iter().collect(),
         listen_fds: false,
+        preload: true,
         env: BTreeMap::from([(name("VALUE"), shape.env.clone())]),
         instance_var: name("NODE_APP_INSTANCE"),
         increment_var: shape.increment.then(|| name("PORT")),
@@ -91,6 +92,7 @@ fn compiled_apps(apps: Vec<App>) -> UnitSet {
         bind_to: None,
         env_dir: "/etc/rpmctl/env".into(),
         shim: "/var/lib/rpmctl/shim/listen.so".into(),
+        preload: "/var/lib/rpmctl/shim/node.cjs".into(),
         templates: Templates::new(&BTreeMap::new()).unwrap(),
     };
     compile(&model, &site).unwrap()

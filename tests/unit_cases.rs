@@ -73,6 +73,7 @@ fn case(folder: PathBuf) -> Case {
         bind_to: None,
         env_dir: places.env.clone(),
         shim: places.shim().join("listen.so"),
+        preload: places.shim().join("node.cjs"),
         templates: Templates::new(&BTreeMap::new()).unwrap(),
     };
     let set = units::compile(&model, &site)

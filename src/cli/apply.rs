@@ -101,7 +101,7 @@ pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow
         }
         return Ok(ExitCode::SUCCESS);
     }
-    machine::install_shim(&machine.places, &set)?;
+    machine::install_loaded(&machine.places, &set)?;
     let failures = act(machine, &plan, how).await?;
     let left = run::left_over(machine, &set, |now| wish.plan(now), &failures).await?;
     drop(lock);

@@ -9,7 +9,7 @@ use super::report::{Shown, Stop};
 use super::{ecosystem, out, table};
 use crate::config::{self, Options};
 use crate::model::Model;
-use crate::unit_files::{Places, scan, shim};
+use crate::unit_files::{Places, preload, scan, shim};
 use crate::units::template::{self, Templates};
 use crate::units::{Site, UnitSet};
 
@@ -42,6 +42,7 @@ pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result
         bind_to: machine.bind_to.clone(),
         env_dir: machine.places.env.clone(),
         shim: machine.places.shim().join(shim::file_name()),
+        preload: machine.places.shim().join(preload::file_name()),
         templates,
     };
     let mut set = crate::units::compile(&model, &site)

@@ -8,7 +8,7 @@ use super::report::Stop;
 use crate::apply::Machine;
 use crate::journal::Scope;
 use crate::systemd::{Bus, Manager};
-use crate::unit_files::{Places, shim};
+use crate::unit_files::{Places, preload, shim};
 use crate::units::{AppUnits, UnitSet};
 
 /// The system's, or with `--user` the user's own.
@@ -54,12 +54,21 @@ pub async fn connect(user: bool) -> anyhow::Result<Machine> {
     })
 }
 
-/// The library that units with a shared socket preload, where any of these has one.
-pub fn install_shim(places: &Places, set: &UnitSet) -> anyhow::Result<()> {
-    if set.apps.iter().any(AppUnits::has_socket) {
-        let folder = places.on_disk(&places.shim());
-        shim::install(&folder)
-            .with_context(|| format!("cannot put the listen shim into {}", folder.display()))?;
+/// What the apps of these units load: the listen shim, the Node preload.
+pub fn install_loaded(places: &Places, set: &UnitSet) -> anyhow::Result<()> {
+    let named = |name: &str| {
+        let mut files = set.apps.iter().flat_map(|app| &app.env);
+        files.any(|file| file.text.contains(name))
+    };
+    let folder = places.on_disk(&places.shim());
+    let failed = |what| format!("cannot put the {what} into {}", folder.display());
+    // The preload does without the shim where there is none for the processor.
+    let shared = set.apps.iter().any(AppUnits::has_socket);
+    if shared || !shim::SHIM.is_empty() && named(&shim::file_name()) {
+        shim::install(&folder).with_context(|| failed("listen shim"))?;
+    }
+    if named(&preload::file_name()) {
+        preload::install(&folder).with_context(|| failed("Node preload"))?;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
     };
     let plan = plan::make(&compiled.set, &observed, &scope)?;
     run::file_changes(&places, &plan).commit()?;
-    machine::install_shim(&places, &compiled.set)?;
+    machine::install_loaded(&places, &compiled.set)?;
     for app in &compiled.set.apps {
         for unit in &app.units {
             out::line(

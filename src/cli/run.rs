@@ -269,7 +269,7 @@ async fn serve(machine: &Machine, set: &UnitSet, asked: &mut Asked) -> anyhow::R
 async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<ExitCode> {
     let observed = observe::observe(&machine.places, Some(&machine.manager), set).await?;
     let plan = plan::make(set, &observed, &Which::Wanted)?;
-    machine::install_shim(&machine.places, set)?;
+    machine::install_loaded(&machine.places, set)?;
     for app in &set.apps {
         for note in &app.notes {
             out::say(&format!("note: {}: {note}", app.facts.app));

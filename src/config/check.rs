@@ -164,6 +164,7 @@ fn draft<'a>(
         resolved.as_ref().is_some_and(|r| r.javascript),
     );
     let listen_fds = fields.bool("listen_fds").unwrap_or(false);
+    let preload = fields.bool("preload").unwrap_or(true);
     let listen = cluster::listen(
         &mut fields,
         mode,
@@ -209,6 +210,7 @@ fn draft<'a>(
             mode,
             listen: listen.iter().map(|(listen, _)| listen.clone()).collect(),
             listen_fds,
+            preload,
             env: environment.env,
             instance_var,
             increment_var,

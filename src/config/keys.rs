@@ -150,6 +150,7 @@ pub const KEYS: &[Key] = &[
     key("exec_mode", &[], Choice(&["fork", "cluster", "fork_mode", "cluster_mode"]), "cluster: the instances share their listeners; fork: they share nothing.", "cluster when `instances` is given and node or bun runs a JavaScript file, else fork", Now),
     key("listen", &[], Listen, "What the instances listen on together in cluster mode; false for nothing.", "`port`, else `env.PORT`", Now),
     key("listen_fds", &[], Bool, "The app takes its listeners from systemd itself, sd_listen_fds(3).", "false", Now),
+    key("preload", &[], Bool, "Node loads a module of rpmctl's that drains connections and stands in for PM2's process.send and cluster.isWorker.", "true", Now),
     key("port", &[], Port, "Sets PORT in the environment.", "none", Now),
     key("instance_var", &[], EnvName, "Variable that holds the instance's number.", "NODE_APP_INSTANCE", Now),
     key("increment_var", &[], EnvName, "Variable whose value grows by one from instance to instance.", "none", Now),
@@ -168,12 +169,12 @@ pub const KEYS: &[Key] = &[
     key("cron_restart", &["cron"], Cron, "Restart at these times.", "off", Later("nothing restarts by the clock")),
     key("depends_on", &[], Texts, "Apps of this file, or units, that must be up first.", "none", Now),
     // Start and stop.
-    key("wait_ready", &[], Bool, "The app says itself when it is ready: READY=1 to $NOTIFY_SOCKET, sd_notify(3).", "false", Now),
+    key("wait_ready", &[], Bool, "The app says itself when it is ready: process.send('ready'), or READY=1 to $NOTIFY_SOCKET, sd_notify(3).", "false", Now),
     key("listen_timeout", &[], Duration, "Longest wait until ready; longer is a failure.", "30s", Now),
     key("kill_timeout", &[], Duration, "From the stop signal to SIGKILL.", "10s", Now),
     key("stop_signal", &["kill_signal"], Signal, "Signal that asks the app to stop.", "SIGINT", Now),
     key("treekill", &[], Bool, "Signal every process of the instance, not the main one alone.", "true", Now),
-    key("shutdown_with_message", &[], Bool, "Send the message 'shutdown' instead of the signal.", "false", Later("the stop signal is sent instead")),
+    key("shutdown_with_message", &[], Bool, "Send the message 'shutdown' to process.on('message') of Node instead of the signal.", "false", Now),
     // Logs.
     key("out_file", &["output", "out", "out_log"], LogPath, "File for standard output, beside the journal.", "the journal alone", Later("output goes to the journal alone: `rpmctl logs`")),
     key("error_file", &["error", "err", "err_file", "err_log"], LogPath, "File for standard error, beside the journal.", "the journal alone", Later("output goes to the journal alone: `rpmctl logs`")),

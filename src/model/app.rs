@@ -29,6 +29,8 @@ pub struct App {
     pub listen: Vec<Listen>,
     /// `listen_fds`: the app takes the descriptors of sd_listen_fds(3) itself.
     pub listen_fds: bool,
+    /// `preload`: Node loads rpmctl's preload.
+    pub preload: bool,
     pub env: Environment,
     /// `instance_var`: holds the instance's number.
     pub instance_var: EnvName,

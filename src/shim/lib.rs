@@ -19,6 +19,8 @@
 //! `LISTEN_FDS`, `LISTEN_PID` and descriptor 3 stay as they are: a runtime that does socket
 //! activation itself (gunicorn, puma) may, and its `listen` is recognised all the same.
 //!
+//! It is an addon for Node as well (`node_api.rs`), by which src/preload reaches it.
+//!
 //! Inert unless `RPMCTL_SHIM=1` and a listening socket was inherited. It allocates nothing, links
 //! against nothing (undefined symbols without versions, so one file serves glibc and musl) and has
 //! no state but what the constructor found.
@@ -28,6 +30,7 @@ mod address;
 mod balance;
 mod blocking;
 mod family;
+pub mod node_api;
 #[cfg_attr(not(preloaded), allow(dead_code))]
 mod raw;
 mod ready;

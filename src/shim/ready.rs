@@ -51,6 +51,23 @@ pub fn report() {
     sys::set_errno(errno);
 }
 
+/// Sends `READY=1` to the socket that a `NOTIFY_SOCKET` names, for an app that says so itself. True
+/// when it was sent, by this or an earlier call.
+pub fn send_to(notify_socket: &[u8]) -> bool {
+    let mut address = [0; SOCKADDR_UN];
+    let Some(length) = encode(notify_socket, &mut address) else {
+        return false;
+    };
+    if REPORTED.load(Acquire) {
+        return true;
+    }
+    let sent = sys::send_datagram(b"READY=1", &address, length as c_uint);
+    if sent {
+        REPORTED.store(true, Release);
+    }
+    sent
+}
+
 /// Writes the `struct sockaddr_un` of a `NOTIFY_SOCKET` and returns its length; `None` for what is
 /// no unix address (empty, too long, vsock).
 fn encode(name: &[u8], address: &mut [u8; SOCKADDR_UN]) -> Option<usize> {

@@ -5,7 +5,7 @@
 
 use core::ffi::c_int;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize};
 
 use crate::address::{Address, fit};
 use crate::family::Family;
@@ -55,6 +55,7 @@ static SOCKETS: [Socket; MAX] = [const {
     }
 }; MAX];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+static TAKEN: AtomicU32 = AtomicU32::new(0);
 
 /// Whether anything was inherited: with nothing, every call goes straight to the kernel.
 pub fn any() -> bool {
@@ -123,7 +124,16 @@ pub fn take(fd: c_int, want: &Address) -> bool {
             best = Some((socket, rank));
         }
     }
-    best.is_some_and(|(socket, _)| socket.replace(fd))
+    let taken = best.is_some_and(|(socket, _)| socket.replace(fd));
+    if taken {
+        TAKEN.fetch_add(1, Relaxed);
+    }
+    taken
+}
+
+/// How often `take` put an inherited socket into this process's hands.
+pub fn taken() -> u32 {
+    TAKEN.load(Relaxed)
 }
 
 impl Socket {

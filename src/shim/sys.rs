@@ -192,6 +192,12 @@ fn symbol(handle: *mut c_void, name: *const c_char) -> usize {
     }
 }
 
+/// The address of a function of the program or its libraries.
+pub fn function(name: &CStr) -> Option<usize> {
+    let found = symbol(RTLD_DEFAULT, name.as_ptr());
+    (found != 0).then_some(found)
+}
+
 /// Whether the program or one of its libraries has a function of this name.
 pub fn has_function(name: &CStr) -> bool {
     symbol(RTLD_DEFAULT, name.as_ptr()) != 0
@@ -334,17 +340,25 @@ pub fn wait_readable(fd: c_int) -> bool {
     unsafe { poll(&mut wanted, 1, -1) >= 0 }
 }
 
-/// Sends one datagram to a unix address; nobody is there to hear of a failure.
-pub fn send_datagram(data: &[u8], address: &[u8], length: c_uint) {
+/// Sends one datagram to a unix address. Whether it was taken.
+pub fn send_datagram(data: &[u8], address: &[u8], length: c_uint) -> bool {
     // SAFETY: both slices outlive the calls; `length` is within `address`.
     unsafe {
         let fd = socket(c_int::from(AF_UNIX), SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if fd < 0 {
-            return;
+            return false;
         }
         let (text, size) = (data.as_ptr().cast(), data.len());
         let target = address.as_ptr().cast();
-        while sendto(fd, text, size, MSG_NOSIGNAL, target, length) < 0 && errno() == EINTR {}
+        let sent = loop {
+            if sendto(fd, text, size, MSG_NOSIGNAL, target, length) >= 0 {
+                break true;
+            }
+            if errno() != EINTR {
+                break false;
+            }
+        };
         Real::close(fd);
+        sent
     }
 }

@@ -1,9 +1,11 @@
 //! Unit files on disk: where they live, whose they are, atomic writes, the lock, generations.
 
 pub mod generations;
+pub mod loaded;
 pub mod lock;
 pub mod pending;
 pub mod places;
+pub mod preload;
 pub mod scan;
 pub mod shim;
 pub mod write;

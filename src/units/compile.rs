@@ -19,6 +19,8 @@ pub struct Site {
     pub env_dir: PathBuf,
     /// The listen shim's file.
     pub shim: PathBuf,
+    /// The Node preload's file.
+    pub preload: PathBuf,
     pub templates: Templates,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compile::Site;
 use super::service::{Start, shim_variables};
-use super::{EnvFile, quote};
+use super::{EnvFile, preload, quote};
 use crate::model::{App, Environment};
 
 /// One file for all instances, and with `increment_var` a small one for each.
@@ -16,7 +16,9 @@ pub fn files(app: &App, start: Start, site: &Site) -> Vec<EnvFile> {
         .collect();
     // The unit sets it to the instance's number; the file would win over the unit.
     values.remove(app.instance_var.as_str());
-    let ours = shim_variables(start, app, site);
+    let mut ours = shim_variables(start, app, site);
+    ours.extend(preload::variables(app, site));
+    join_preload(&mut ours, &app.env);
     for (name, value) in &ours {
         values.insert(name, value);
     }
@@ -41,15 +43,18 @@ pub fn files(app: &App, start: Start, site: &Site) -> Vec<EnvFile> {
     files
 }
 
-/// The user's own preloads stay, behind ours.
-pub fn join_preload(variables: &mut [(&'static str, String)], env: &Environment) {
-    let theirs = env
-        .iter()
-        .find(|(name, _)| name.as_str() == "LD_PRELOAD")
-        .map(|(_, value)| value);
+/// The user's own preloads and options stay, behind ours.
+fn join_preload(variables: &mut [(&'static str, String)], env: &Environment) {
     for (name, value) in variables {
-        if let ("LD_PRELOAD", Some(theirs)) = (*name, theirs) {
-            value.push(':');
+        let separator = match *name {
+            "LD_PRELOAD" => ':',
+            "NODE_OPTIONS" => ' ',
+            _ => continue,
+        };
+        if let Some((_, theirs)) = env.iter().find(|(theirs, _)| theirs.as_str() == *name)
+            && !theirs.is_empty()
+        {
+            value.push(separator);
             value.push_str(theirs);
         }
     }

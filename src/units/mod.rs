@@ -6,6 +6,7 @@ pub mod compile;
 mod environment;
 mod install;
 pub mod marker;
+mod preload;
 pub mod quote;
 pub mod section;
 mod service;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tera::Context;
 
 use super::compile::Site;
-use super::{environment, quote};
+use super::{preload, quote};
 use crate::model::{App, Dependency, Restart};
 
 /// Exit status with which the start script gives up; in the range that systemd.exec(5) leaves to applications.
@@ -99,14 +99,15 @@ pub fn fill(
             .concat()
             .join(" "),
     );
+    let kill_signal = preload::stop_signal(app);
     // What shells and npm end with when they pass on the stop signal: not a failure.
-    context.insert(
-        "success",
-        &[vec!["130".to_owned(), "143".to_owned()], codes]
-            .concat()
-            .join(" "),
-    );
-    context.insert("kill_signal", app.stop.signal.as_str());
+    let mut success = vec!["130".to_owned(), "143".to_owned()];
+    if kill_signal == preload::MESSAGE_SIGNAL {
+        // A process that does not listen for messages ends by it.
+        success.extend(["158".to_owned(), preload::MESSAGE_SIGNAL.to_owned()]);
+    }
+    context.insert("success", &[success, codes].concat().join(" "));
+    context.insert("kill_signal", kill_signal);
     context.insert(
         "kill_mode",
         if app.stop.tree {
@@ -125,11 +126,7 @@ pub fn fill(
     context.insert("log_field", &quote::word(&format!("RPMCTL_APP={name}")));
     context.insert("unit_directives", &lines(&app.directives.unit));
     context.insert("service_directives", &lines(&app.directives.service));
-    if start == Start::AppNotifies && app.command.interpreter == "node" {
-        notes.push(
-            "wait_ready: the app must send READY=1 to $NOTIFY_SOCKET (sd_notify); process.send('ready') is not passed on yet".to_owned(),
-        );
-    }
+    preload::notes(app, notes);
     if !app.listen.is_empty() && !app.listen_fds && !app.command.preloadable {
         notes.push(format!(
             "{} is linked statically or set-user-ID: the shared socket reaches it as descriptor 3 (LISTEN_FDS) only; say listen_fds = true if it takes that, or exec_mode = \"fork\"",
@@ -252,6 +249,5 @@ pub(super) fn shim_variables(start: Start, app: &App, site: &Site) -> Vec<(&'sta
     if start == Start::AppNotifies {
         variables.push(("RPMCTL_NOTIFY", "0".to_owned()));
     }
-    environment::join_preload(&mut variables, &app.env);
     variables
 }

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use rpmctl::unit_files::{preload, shim};
+
 use crate::here::Here;
 
 fn app(name: &str) -> String {
@@ -22,6 +24,8 @@ fn the_same_file_gives_the_same_files_and_a_changed_one_replaces_them() {
     let render = ["render", "--root", "root"];
     here.run(&render).is(0, PRINTED, "");
     let tree = here.tree("root");
+    let loaded = [shim::file_name(), preload::file_name()];
+    let [library, module] = loaded.map(|name| format!("var/lib/rpmctl/shim/{name}"));
     assert_eq!(
         tree,
         [
@@ -29,6 +33,8 @@ fn the_same_file_gives_the_same_files_and_a_changed_one_replaces_them() {
             "etc/systemd/system/api.target",
             "etc/systemd/system/api@.service",
             "etc/systemd/system/multi-user.target.wants/api.target",
+            &library,
+            &module,
         ]
     );
     let link = std::fs::read_link(here.path("root").join(&tree[3])).unwrap();

@@ -152,7 +152,7 @@ fn files(page: &mut Page) {
         (
             &system.state,
             &user.state,
-            "the last ten generations, and the listen shim that units load",
+            "the last ten generations, the listen shim and the Node preload that apps load",
         ),
         (
             &system.run,

@@ -53,6 +53,37 @@ pub fn text() -> String {
         "times",
         "A number of milliseconds, or \"500ms\", \"10s\", \"2m\", \"1h\".",
     );
+    page.section("NODE");
+    page.text(
+        "Unless preload = false, programs that may run Node get these in their environment file. Launchers (npm,\n\
+         yarn, pnpm, tsx), child processes of the app and worker threads are left alone.",
+    );
+    for (variable, what) in [
+        (
+            "NODE_OPTIONS",
+            "--require= of the module, before the app's own options.",
+        ),
+        (
+            "RPMCTL_STOP",
+            "The stop signal and the milliseconds from it to SIGKILL: SIGINT,10000. SIGPWR stands for the message\n\
+             'shutdown'.",
+        ),
+        (
+            "RPMCTL_NATIVE",
+            "The listen shim, by which the module reaches systemd and the shared listener.",
+        ),
+        ("RPMCTL_WAIT_READY", "1 with wait_ready."),
+        (
+            "RPMCTL_CLUSTER",
+            "In cluster mode the name of the variable with the instance's number; cluster.worker.id is one more.",
+        ),
+        (
+            "RPMCTL_APP, RPMCTL_VIA",
+            "Set by the module for child processes: the app's process, and that of a program that started it.",
+        ),
+    ] {
+        page.tagged(variable, what);
+    }
     page.section("EXAMPLE");
     page.literal(EXAMPLE.trim_end());
     page.section("SEE ALSO");

@@ -173,7 +173,7 @@ fn an_app_that_is_not_to_start_is_there_and_down() {
         + &shell("busy", "exec sleep 1000", "");
     assert_eq!(
         apply(bed, &text),
-        "+ idle (create)\n    + idle@.service\n    + idle.target\n+ busy (create)\n    + busy@.service\n    + busy.target\n    \
+        "+ idle (create)\n    + idle@.service\n    + idle.target\n    + env NODE_OPTIONS\n+ busy (create)\n    + busy@.service\n    + busy.target\n    + env NODE_OPTIONS\n    \
          + starts at boot (multi-user.target.wants)\n    start busy.target\n2 to create\ndone: 2 apps, 2 instances\n"
     );
     let story = || {

@@ -36,8 +36,8 @@ fn looking_changes_nothing() {
         ) + &sleeper("new", "")),
     );
     let plan = "~ keep (change)\n    ~ keep@.service\n    ~ env TOKEN\n    restart keep@0\n\
-                + new (create)\n    + new@.service\n    + new.target\n    + starts at boot (multi-user.target.wants)\n    start new.target\n";
-    let pruned = "- gone (remove)\n    - gone.target\n    - gone@.service\n    - starts at boot (multi-user.target.wants)\n    \
+                + new (create)\n    + new@.service\n    + new.target\n    + env NODE_OPTIONS\n    + starts at boot (multi-user.target.wants)\n    start new.target\n";
+    let pruned = "- gone (remove)\n    - gone.target\n    - gone@.service\n    - env NODE_OPTIONS\n    - starts at boot (multi-user.target.wants)\n    \
                   stop gone.target gone@0\n";
     let pruning = format!("{plan}{pruned}1 to create, 1 to change, 1 to remove\n");
     let plain = format!("{plan}1 to create, 1 to change\n");
@@ -106,7 +106,7 @@ fn what_is_gone_from_the_file_goes_when_asked() {
     assert_eq!(state(bed, "b.target"), "active");
     assert_eq!(
         ok(bed, &["apply", "--prune"]),
-        "= a (keep)\n= c (keep)\n- b (remove)\n    - b.target\n    - b@.service\n    - starts at boot (multi-user.target.wants)\n    \
+        "= a (keep)\n= c (keep)\n- b (remove)\n    - b.target\n    - b@.service\n    - env NODE_OPTIONS\n    - starts at boot (multi-user.target.wants)\n    \
          stop b.target b@0\n1 to remove, 2 unchanged\ndone: 2 apps, 2 instances\n"
     );
     assert_eq!(state(bed, "b@0.service"), "inactive");

@@ -59,9 +59,9 @@ fn an_app_that_exits_at_once_gives_up_and_is_told_in_words() {
     let first = fails(bed, &["apply"], 1);
     assert_eq!(
         first.stdout,
-        "+ bad (create)\n    + bad@.service\n    + bad.target\n    + starts at boot (multi-user.target.wants)\n    start bad.target\n\
+        "+ bad (create)\n    + bad@.service\n    + bad.target\n    + env NODE_OPTIONS\n    + starts at boot (multi-user.target.wants)\n    start bad.target\n\
          + web (create)\n    + web@.service\n    + web.socket\n    + web-socket.service\n    + web.target\n    + env GREETING\n    \
-         + env LD_PRELOAD\n    + env PORT\n    + starts at boot (multi-user.target.wants)\n    start web.target\n2 to create\n"
+         + env LD_PRELOAD\n    + env NODE_OPTIONS\n    + env PORT\n    + starts at boot (multi-user.target.wants)\n    start web.target\n2 to create\n"
     );
     let error = &first.stderr[first.stderr.find("error: ").expect("an error")..];
     assert_eq!(

@@ -20,6 +20,7 @@ mod limits;
 mod logs;
 mod logs_follow;
 mod logs_form;
+mod preload;
 mod readers;
 mod refusals;
 mod run;

@@ -149,6 +149,7 @@ pub struct App {
 impl App {
     /// Waits for `READY=1`.
     pub fn ready(&self) -> &Self {
+        self.notify.set_nonblocking(false).unwrap();
         self.notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut text = [0; 64];
         match self.notify.recv(&mut text) {

@@ -188,7 +188,6 @@ fn close_down(socket: &Socket, epoll: c_int, fd: c_int) {
 
 /// Takes this instance out of the listeners it shares: others hand it nothing more, and it accepts
 /// nothing more itself. What was handed to it before still arrives. True when it took part.
-#[allow(dead_code)]
 pub fn leave() -> bool {
     let Some(own) = peers::own() else {
         return false;
