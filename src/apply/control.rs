@@ -1,10 +1,15 @@
 //! start, stop and restart of apps and instances that are already there.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Machine;
+use super::interrupt::Interrupt;
 use super::observe;
+use super::progress::{Arrival, Progress, arrived, on_its_way, ticking};
 use super::rolling::{self, Restart};
 use super::target::Selected;
 use super::verify::{self, Failure};
@@ -24,7 +29,7 @@ pub enum Order {
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Instances of the selection, with the facts of their app.
-fn instances<'a>(selected: &[Selected<'a>]) -> Vec<(String, &'a Facts)> {
+pub(super) fn instances<'a>(selected: &[Selected<'a>]) -> Vec<(String, &'a Facts)> {
     selected
         .iter()
         .flat_map(|one| {
@@ -42,7 +47,7 @@ pub async fn control(
     machine: &Machine,
     selected: &[Selected<'_>],
     order: Order,
-    mut progress: impl FnMut(String),
+    show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
     let stems: BTreeSet<String> = selected
         .iter()
@@ -51,10 +56,10 @@ pub async fn control(
     let states = observe::running(&machine.manager, stems).await?;
     let state = |unit: &str| states.get(unit).copied().unwrap_or(Running::Down);
     match order {
-        Order::Stop => stop(machine, selected, &states, &mut progress).await,
+        Order::Stop => stop(machine, selected, &states, show).await,
         Order::Start => {
             set_boot(machine, selected, true)?;
-            start(machine, selected, state, &mut progress).await
+            start(machine, selected, state, show).await
         }
         Order::Restart => {
             // What a stop took away comes back: the start at boot, and the target.
@@ -71,34 +76,29 @@ pub async fn control(
                 .partition(|(unit, _)| matches!(state(unit), Running::Up));
             let mut failures = Vec::new();
             if !down.is_empty() || !targets.is_empty() {
-                failures.extend(restart_down(machine, &down, targets, state, &mut progress).await?);
+                failures.extend(restart_down(machine, &down, targets, state, show).await?);
             }
-            let restarts: Vec<(Vec<String>, &Facts)> = selected
+            let restarts: Vec<Restart<'_>> = selected
                 .iter()
                 .map(|one| {
                     let units = up
                         .iter()
                         .filter(|(_, facts)| facts.app == one.facts.app)
                         .map(|(unit, _)| unit.clone());
-                    (units.collect(), one.facts)
+                    Restart {
+                        facts: one.facts,
+                        turns: vec![units.collect()],
+                        word: Arrival::Restarted,
+                    }
                 })
                 .collect();
-            let restarts: Vec<Restart<'_>> = restarts
-                .iter()
-                .map(|(units, facts)| Restart {
-                    facts,
-                    units,
-                    rolling: false,
-                })
-                .collect();
-            let restarted = rolling::restart(machine, &restarts, &mut progress).await?;
+            // All at once: there is no turn to stop before.
+            let never = Interrupt::default();
+            let restarted = rolling::restart(machine, &restarts, &never, show).await?;
             failures.extend(restarted.failures);
-            // An earlier apply owes these nothing any more, if systemd has read their units.
-            if let Some(mut left) = pending::read(&machine.places)?.filter(|left| !left.reload) {
-                left.restart
-                    .retain(|unit| !up.iter().any(|(done, _)| done == unit));
-                pending::write(&machine.places, &left)?;
-            }
+            pending::paid(&machine.places, |unit| {
+                up.iter().any(|(done, _)| done == unit)
+            })?;
             Ok(failures)
         }
     }
@@ -108,7 +108,7 @@ async fn start(
     machine: &Machine,
     selected: &[Selected<'_>],
     state: impl Fn(&str) -> Running,
-    progress: &mut impl FnMut(String),
+    show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
     let mut units = instances(selected);
     units.retain(|(unit, _)| state(unit) != Running::Up);
@@ -123,13 +123,7 @@ async fn start(
             .iter()
             .map(|(unit, _)| Job::new(Verb::Start, unit.as_str())),
     );
-    verify::start(machine, &jobs, &units, |unit, up| {
-        progress(format!(
-            "{} {unit}",
-            if up { "started  " } else { "failed   " }
-        ));
-    })
-    .await
+    start_and_follow(machine, &jobs, &units, Arrival::Started, show).await
 }
 
 /// Instances that are down, failed or between two automatic restarts: stop what is left of them, then start.
@@ -138,7 +132,7 @@ async fn restart_down(
     units: &[(String, &Facts)],
     targets: Vec<Job>,
     state: impl Fn(&str) -> Running,
-    progress: &mut impl FnMut(String),
+    show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
     let stops: Vec<Job> = units
         .iter()
@@ -153,13 +147,26 @@ async fn restart_down(
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
         .chain(targets)
         .collect();
-    verify::start(machine, &starts, units, |unit, up| {
-        progress(format!(
-            "{} {unit}",
-            if up { "restarted" } else { "failed   " }
-        ));
-    })
-    .await
+    start_and_follow(machine, &starts, units, Arrival::Restarted, show).await
+}
+
+/// Asks systemd to start, and follows these units until they are up; what systemd refuses has failed too.
+pub(super) async fn start_and_follow(
+    machine: &Machine,
+    jobs: &[Job],
+    units: &[(String, &Facts)],
+    word: Arrival,
+    show: &RefCell<impl FnMut(Progress<'_>)>,
+) -> anyhow::Result<Vec<Failure>> {
+    let begun = Instant::now();
+    let work = verify::start(
+        machine,
+        jobs,
+        units,
+        |state| on_its_way(state, begun, show),
+        |unit, up| arrived(unit, up, word, show),
+    );
+    ticking(show, work).await
 }
 
 async fn forget_failures(
@@ -183,7 +190,7 @@ async fn stop(
     machine: &Machine,
     selected: &[Selected<'_>],
     states: &std::collections::BTreeMap<String, Running>,
-    progress: &mut impl FnMut(String),
+    show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
     set_boot(machine, selected, false)?;
     let mut units: Vec<String> = Vec::new();
@@ -219,7 +226,7 @@ async fn stop(
         let problem = result.problem();
         if problem.is_none() {
             if is_up(&result.unit) {
-                progress(format!("stopped   {}", result.unit));
+                (show.borrow_mut())(Progress::Line(format!("stopped   {}", result.unit)));
             }
         } else if let Some(why) = problem {
             let of = |one: &&Selected<'_>| {
@@ -245,7 +252,11 @@ async fn stop(
 }
 
 /// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app.
-fn set_boot(machine: &Machine, selected: &[Selected<'_>], boot: bool) -> anyhow::Result<()> {
+pub(super) fn set_boot(
+    machine: &Machine,
+    selected: &[Selected<'_>],
+    boot: bool,
+) -> anyhow::Result<()> {
     let places = &machine.places;
     let folder = places.on_disk(&places.units);
     let observed = observe::files(places, &UnitSet::default())?;

@@ -1,13 +1,20 @@
 //! Make the machine what the plan says: observe, decide, act, observe again.
 
 pub mod control;
+pub mod interrupt;
 pub mod machine;
 pub mod observe;
+pub mod progress;
+pub mod put_back;
+pub mod reload;
 pub mod rolling;
 pub mod run;
 pub mod target;
+mod together;
 pub mod verify;
 pub mod view;
 
+pub use interrupt::Interrupt;
 pub use machine::Machine;
+pub use progress::Progress;
 pub use verify::Failure;

@@ -1,87 +1,189 @@
-//! Restarts: instance after instance where an app is a cluster, all at once where it is not.
+//! Restarts in turns: each app's instances a few at a time, each up before the next; apps go side by side.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Machine;
+use super::interrupt::Interrupt;
+use super::progress::{Arrival, Progress, on_its_way, ticking};
+use super::together::together;
 use super::verify::{self, Failure};
-use crate::systemd::{Job, Verb};
+use crate::systemd::{Job, UnitState, Verb};
 use crate::units::Facts;
 
-/// An app's instances to restart, in order.
+/// Longest wait for what is left of an instance to stop, whatever time it allows itself.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// An app's instances to restart.
 pub struct Restart<'a> {
     pub facts: &'a Facts,
-    pub units: &'a [String],
-    /// Each is up before the next; a failure ends the app's round and keeps the rest as they are.
-    pub rolling: bool,
+    /// Who goes together. Each group is up before the next; a failure ends the app's round and keeps the rest as they are.
+    pub turns: Vec<Vec<String>>,
+    /// What an instance is called that was up before and is again.
+    pub word: Arrival,
 }
 
-/// Time a job may take beyond the app's own: systemd's default for stopping.
-const MARGIN: Duration = Duration::from_secs(120);
-
 /// What became of the restarts.
+#[derive(Default)]
 pub struct Restarted {
+    pub arrived: Vec<Arrived>,
     pub failures: Vec<Failure>,
-    /// Instances left as they were, because one before them failed.
+    /// Instances left as they were, because one before them failed or the user asked to stop.
     pub left: Vec<String>,
 }
 
-/// All apps go forward together, a step at a time.
+/// An instance whose turn came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    pub unit: String,
+    pub how: Arrival,
+    /// From the order to systemd until it was up, or had failed.
+    pub took: Duration,
+}
+
+/// Takes all apps through their turns. `interrupt` is heeded between turns.
 pub async fn restart(
     machine: &Machine,
     apps: &[Restart<'_>],
-    mut progress: impl FnMut(String),
+    interrupt: &Interrupt,
+    show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Restarted> {
-    let mut failures: Vec<Failure> = Vec::new();
-    let mut next = vec![0; apps.len()];
-    loop {
-        let mut step: Vec<(String, &Facts)> = Vec::new();
-        for (app, next) in apps.iter().zip(&mut next) {
-            let failed = failures
-                .iter()
-                .any(|failure| failure.app == app.facts.app.as_str());
-            let left = &app.units[*next..];
-            let take = match app.rolling {
-                _ if failed => 0,
-                true => left.len().min(1),
-                false => left.len(),
-            };
-            step.extend(left[..take].iter().map(|unit| (unit.clone(), app.facts)));
-            *next += take;
-        }
-        if step.is_empty() {
-            let rest = apps.iter().zip(&next);
-            let left = rest.flat_map(|(app, next)| app.units[*next..].to_vec());
-            return Ok(Restarted {
-                left: left.collect(),
-                failures,
-            });
-        }
-        failures.extend(one_step(machine, &step, &mut progress).await?);
+    let _turns = interrupt.in_turns();
+    let each = apps
+        .iter()
+        .map(|app| one_app(machine, app, interrupt, show))
+        .collect();
+    let mut all = Restarted::default();
+    for result in ticking(show, together(each)).await {
+        let one = result?;
+        all.arrived.extend(one.arrived);
+        all.failures.extend(one.failures);
+        all.left.extend(one.left);
     }
+    Ok(all)
 }
 
-async fn one_step(
+async fn one_app(
     machine: &Machine,
-    step: &[(String, &Facts)],
-    progress: &mut impl FnMut(String),
+    app: &Restart<'_>,
+    interrupt: &Interrupt,
+    show: &RefCell<impl FnMut(Progress<'_>)>,
+) -> anyhow::Result<Restarted> {
+    let mut done = Restarted::default();
+    // Automatic restarts of each that is through, when it had come up.
+    let mut through: Vec<(String, u32)> = Vec::new();
+    for (number, units) in app.turns.iter().enumerate() {
+        if !interrupt.is_asked() && done.failures.is_empty() {
+            done.failures = fallen(machine, app.facts, &through).await?;
+        }
+        if interrupt.is_asked() || !done.failures.is_empty() {
+            done.left = app.turns[number..].concat();
+            break;
+        }
+        turn(machine, app, units, &mut done, show).await?;
+        for details in machine.manager.details(units).await? {
+            through.push((details.name, details.restarts));
+        }
+    }
+    Ok(done)
+}
+
+/// Those that came up in an earlier turn and have ended since: a release that lives for a few seconds must not take the next instance with it.
+async fn fallen(
+    machine: &Machine,
+    facts: &Facts,
+    through: &[(String, u32)],
 ) -> anyhow::Result<Vec<Failure>> {
-    let jobs: Vec<Job> = step
+    let units: Vec<String> = through.iter().map(|(unit, _)| unit.clone()).collect();
+    let states = machine.manager.states(&units).await?;
+    let details = machine.manager.details(&units).await?;
+    let mut again = Vec::new();
+    let mut down = Vec::new();
+    for ((state, now), (unit, before)) in states.iter().zip(&details).zip(through) {
+        if now.restarts > *before && state.is_up_or_moving() {
+            again.push(Failure {
+                app: facts.app.to_string(),
+                unit: unit.clone(),
+                why: "came up, then ended; systemd has started it again".to_owned(),
+                lines: verify::last_lines(machine, facts, unit).await,
+            });
+        } else if state.active != "active" {
+            down.push((unit.clone(), facts));
+        }
+    }
+    again.extend(verify::wait(machine, &down, |_, _| {}).await?);
+    Ok(again)
+}
+
+async fn turn(
+    machine: &Machine,
+    app: &Restart<'_>,
+    units: &[String],
+    done: &mut Restarted,
+    show: &RefCell<impl FnMut(Progress<'_>)>,
+) -> anyhow::Result<()> {
+    let since = Instant::now();
+    let (up, down): (Vec<UnitState>, Vec<UnitState>) = machine
+        .manager
+        .states(units)
+        .await?
+        .into_iter()
+        .partition(|state| state.active == "active");
+    clear_away(machine, &down).await?;
+    let job = |verb: Verb| move |state: &UnitState| Job::new(verb, state.name.as_str());
+    let jobs: Vec<Job> = up
         .iter()
-        .map(|(unit, _)| Job::new(Verb::Restart, unit.as_str()))
+        .map(job(Verb::Restart))
+        .chain(down.iter().map(job(Verb::Start)))
         .collect();
-    let patience = step
+    let word = |unit: &str| match up.iter().any(|state| state.name == unit) {
+        true => app.word,
+        false => Arrival::Started,
+    };
+    let arrived = RefCell::new(BTreeMap::new());
+    let settled = |unit: &str, is_up: bool| {
+        let how = if is_up { word(unit) } else { Arrival::Failed };
+        let took = since.elapsed();
+        (show.borrow_mut())(Progress::Arrived {
+            unit,
+            how,
+            took: Some(took),
+        });
+        let unit = unit.to_owned();
+        arrived
+            .borrow_mut()
+            .insert(unit.clone(), Arrived { unit, how, took });
+    };
+    let refused = verify::refused(&machine.manager.queue_jobs(&jobs).await?, &[app.facts]);
+    for failure in &refused {
+        settled(&failure.unit, false);
+    }
+    let waits: Vec<(String, &Facts)> = units
         .iter()
-        .map(|(_, facts)| facts.ready_timeout)
-        .max()
-        .unwrap_or_default()
-        + MARGIN;
-    machine.manager.run_jobs(&jobs, patience, |_| {}).await?;
-    // Whatever became of the jobs, the units tell: an instance may come up at its second try.
-    verify::wait(machine, step, |unit, up| {
-        progress(format!(
-            "{} {unit}",
-            if up { "restarted" } else { "failed   " }
-        ));
-    })
-    .await
+        .filter(|unit| !refused.iter().any(|failure| failure.unit == **unit))
+        .map(|unit| (unit.clone(), app.facts))
+        .collect();
+    let looked = |state: &UnitState| on_its_way(state, since, show);
+    let failed = verify::follow(machine, &waits, looked, settled).await?;
+    done.failures.extend(refused);
+    done.failures.extend(failed);
+    let mut arrived = arrived.into_inner();
+    done.arrived
+        .extend(units.iter().filter_map(|unit| arrived.remove(unit)));
+    Ok(())
+}
+
+/// Instances that are down, failed or between two automatic restarts: what is left of them ends, and with it their count of failed starts.
+async fn clear_away(machine: &Machine, down: &[UnitState]) -> anyhow::Result<()> {
+    let stops: Vec<Job> = down
+        .iter()
+        .filter(|state| state.is_up_or_moving())
+        .map(|state| Job::new(Verb::Stop, state.name.as_str()))
+        .collect();
+    machine.manager.run_jobs(&stops, PATIENCE, |_| {}).await?;
+    let names: Vec<String> = down.iter().map(|state| state.name.clone()).collect();
+    machine.manager.reset_failed(&names).await
 }

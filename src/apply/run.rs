@@ -1,12 +1,16 @@
 //! Carrying out a plan: fixed phases, nothing decided here.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::Instant;
 
 use super::Machine;
+use super::interrupt::Interrupt;
 use super::observe;
+use super::progress::{Arrival, Progress, arrived, on_its_way, ticking};
 use super::rolling::{self, Restart};
 use super::verify::{self, Failure};
 use crate::plan::{AppPlan, Change, FileChange, Observed, Plan};
@@ -21,14 +25,16 @@ use crate::units::{Facts, UnitSet};
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// stage files → stop → files → daemon-reload → reset → start → restart → wait. Call it with the lock held, on a plan made under the same lock.
-/// `about` is what the generation is called, None keeps none; `progress` gets a line a step. Returns what is not up in the end.
+/// `about` is what the generation is called, None keeps none; `show` hears of each step. Returns what is not up in the end.
 /// Errors: nothing has changed when a file cannot be written; systemd's refusals name the unit.
 pub async fn run(
     machine: &Machine,
     plan: &Plan,
     about: Option<&str>,
-    mut progress: impl FnMut(String),
+    interrupt: &Interrupt,
+    show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
+    let progress = |line: String| (show.borrow_mut())(Progress::Line(line));
     let places = &machine.places;
     let stops: Vec<Job> = all(plan, |app| &app.stop)
         .map(|unit| Job::new(Verb::Stop, unit.as_str()))
@@ -94,12 +100,13 @@ pub async fn run(
         .iter()
         .map(|app| Restart {
             facts: &app.facts,
-            units: &app.restart,
-            rolling: app.rolling,
+            turns: app.restart.iter().map(|unit| vec![unit.clone()]).collect(),
+            word: Arrival::Restarted,
         })
         .collect();
-    let restarted = rolling::restart(machine, &restarts, &mut progress).await?;
+    let restarted = rolling::restart(machine, &restarts, interrupt, show).await?;
     failures.extend(restarted.failures);
+    let begun = Instant::now();
     let waits: Vec<(String, &Facts)> = plan
         .apps
         .iter()
@@ -109,12 +116,15 @@ pub async fn run(
         })
         .collect();
     failures.extend(
-        verify::wait(machine, &waits, |unit, up| {
-            progress(format!(
-                "{} {unit}",
-                if up { "started  " } else { "failed   " }
-            ));
-        })
+        ticking(
+            show,
+            verify::follow(
+                machine,
+                &waits,
+                |state| on_its_way(state, begun, show),
+                |unit, up| arrived(unit, up, Arrival::Started, show),
+            ),
+        )
         .await?,
     );
     // The next apply finds their files as they should be: that they run with older ones stands here alone.
@@ -131,7 +141,7 @@ pub async fn left_over(
     machine: &Machine,
     wanted: &UnitSet,
     decide: impl Fn(&Observed) -> anyhow::Result<Plan>,
-    failures: &[Failure],
+    failed: impl Fn(&str) -> bool,
 ) -> anyhow::Result<Vec<String>> {
     let observed = observe::observe(&machine.places, Some(&machine.manager), wanted).await?;
     Ok(decide(&observed)?
@@ -139,7 +149,7 @@ pub async fn left_over(
         .iter()
         .filter(|app| !app.is_empty())
         .map(|app| app.facts.app.to_string())
-        .filter(|app| !failures.iter().any(|failure| failure.app == *app))
+        .filter(|app| !failed(app))
         .collect())
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Machine;
 use crate::journal::{LogApp, Query, Stream, read};
 use crate::model::ending;
-use crate::systemd::{Job, JobResult, Seen, Verdict};
+use crate::systemd::{Job, JobResult, Seen, UnitState, Verdict};
 use crate::units::Facts;
 
 /// Longest wait for units of others that an app depends on.
@@ -37,6 +37,16 @@ pub struct Failure {
 pub async fn wait(
     machine: &Machine,
     units: &[(String, &Facts)],
+    settled: impl FnMut(&str, bool),
+) -> anyhow::Result<Vec<Failure>> {
+    follow(machine, units, |_| {}, settled).await
+}
+
+/// The same; `looked` hears of each look at a unit.
+pub async fn follow(
+    machine: &Machine,
+    units: &[(String, &Facts)],
+    looked: impl Fn(&UnitState),
     mut settled: impl FnMut(&str, bool),
 ) -> anyhow::Result<Vec<Failure>> {
     if units.is_empty() {
@@ -47,18 +57,19 @@ pub async fn wait(
         .map(|(unit, facts)| (unit.as_str(), *facts))
         .collect();
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
-    // An app's time begins when its own start does, not while it waits for what it depends on.
+    // An app's time begins when its own start does: not while it stops, nor while it waits for what it depends on.
     let begun: RefCell<BTreeMap<String, Instant>> = RefCell::default();
     let results = machine
         .manager
         .wait_settled(
             &names,
             |seen, now| {
+                looked(&seen.state);
                 let facts = facts[seen.state.name.as_str()];
-                if seen.state.active == "inactive" && seen.state.job.is_some() {
+                let mut begun = begun.borrow_mut();
+                if !begun.contains_key(&seen.state.name) && waits_for_its_start(&seen.state) {
                     return Verdict::Undecided;
                 }
-                let mut begun = begun.borrow_mut();
                 let begun = *begun.entry(seen.state.name.clone()).or_insert(now);
                 judge(seen, now, facts, begun + allowed(facts))
             },
@@ -75,6 +86,15 @@ pub async fn wait(
         })
         .collect();
     explain(machine, &down).await
+}
+
+/// Whether a job is to bring it up that has not begun to: its old run still goes on, or it waits for other units.
+fn waits_for_its_start(state: &UnitState) -> bool {
+    match state.active.as_str() {
+        "deactivating" => true,
+        "active" | "inactive" | "failed" => state.job.is_some(),
+        _ => false,
+    }
 }
 
 /// From its start until an instance must be up.
@@ -124,11 +144,12 @@ fn steadily_down(seen: &Seen, now: Instant) -> Verdict {
     }
 }
 
-/// Asks systemd to start and waits as [`wait`] does; what systemd refuses has failed too.
+/// Asks systemd to start and waits as [`follow`] does; what systemd refuses has failed too.
 pub async fn start(
     machine: &Machine,
     jobs: &[Job],
     units: &[(String, &Facts)],
+    looked: impl Fn(&UnitState),
     settled: impl FnMut(&str, bool),
 ) -> anyhow::Result<Vec<Failure>> {
     let apps: Vec<&Facts> = units.iter().map(|(_, facts)| *facts).collect();
@@ -139,7 +160,7 @@ pub async fn start(
         .filter(|(unit, _)| !known(unit))
         .cloned()
         .collect();
-    failures.extend(wait(machine, &left, settled).await?);
+    failures.extend(follow(machine, &left, looked, settled).await?);
     Ok(failures)
 }
 
@@ -286,7 +307,7 @@ async fn lines_about_socket(machine: &Machine, facts: &Facts) -> Vec<String> {
 }
 
 /// What the instance wrote last, oldest first; none where the journal cannot be read: the failure itself is what matters.
-async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> Vec<String> {
+pub(super) async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> Vec<String> {
     let app = &facts.app;
     let number = (0..facts.instances).find(|number| app.instance(*number) == unit);
     let of = LogApp {

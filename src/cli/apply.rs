@@ -5,12 +5,16 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::ApplyArgs;
-use super::{machine, out, plan, report};
-use crate::apply::{Failure, Machine, observe, run};
+use super::interrupt::until_done;
+use super::report::Interrupted;
+use super::{machine, out, plan, progress, report};
+use crate::apply::put_back::{self, Done, PutBack};
+use crate::apply::{Failure, Interrupt, Machine, observe, run};
 use crate::journal;
 use crate::plan::{Observed, Plan, Scope, removal, show};
 use crate::unit_files::Places;
 use crate::unit_files::lock::{self, Lock};
+use crate::unit_files::pending;
 use crate::units::UnitSet;
 
 pub async fn run(args: ApplyArgs, user: bool) -> anyhow::Result<ExitCode> {
@@ -92,7 +96,7 @@ pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow
     }
     if how.check || plan.is_empty() {
         if how.json {
-            out::line(&result(&plan, how, &[]).to_string())?;
+            out::line(&result(&plan, how, &Done::default()).to_string())?;
         } else if plan.is_empty() && !how.check {
             out::line(&format!(
                 "nothing to do: {}, all as the file says",
@@ -102,35 +106,88 @@ pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow
         return Ok(ExitCode::SUCCESS);
     }
     machine::install_loaded(&machine.places, &set)?;
-    let failures = act(machine, &plan, how).await?;
-    let left = run::left_over(machine, &set, |now| wish.plan(now), &failures).await?;
+    let interrupt = Interrupt::default();
+    let show = progress::show(how.json);
+    let work =
+        put_back::run_or_put_back(machine, &plan, how.about, &interrupt, &show, |failures| {
+            if !how.json {
+                show_failures(failures, Some(machine));
+            }
+        });
+    let (done, interrupted) = until_done(&interrupt, &show, work).await?;
+    let interrupted = match interrupted {
+        Some(code) => still_old(&machine.places, &plan)?.map(|units| (code, units)),
+        None => None,
+    };
+    let failed = |app: &str| done.failures.iter().any(|failure| failure.app == app);
+    let left = match interrupted {
+        Some(_) => vec![],
+        None => run::left_over(machine, &set, |now| wish.plan(now), failed).await?,
+    };
     drop(lock);
     if how.json {
-        out::line(&result(&plan, how, &failures).to_string())?;
+        out::line(&result(&plan, how, &done).to_string())?;
     } else {
-        show_failures(&failures, Some(machine));
+        for one in &done.put_back {
+            show_put_back(one);
+        }
+        if let Some((_, units)) = &interrupted {
+            out::say(&format!(
+                "  {} still run with their earlier settings; the same command again carries on",
+                units.join(" ")
+            ));
+        }
         for app in &left {
             out::say(&format!(
                 "error: {app} is not as the file says, though every step was done; run it again"
             ));
         }
-        if failures.is_empty() && left.is_empty() {
+        if done.failures.is_empty() && left.is_empty() && interrupted.is_none() {
             out::line(&format!("done: {}", wish.counted()))?;
         }
     }
-    Ok(if failures.is_empty() && left.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(report::FAILED)
+    Ok(match interrupted {
+        Some((Interrupted(code), _)) => ExitCode::from(code),
+        None if done.failures.is_empty() && left.is_empty() => ExitCode::SUCCESS,
+        None => ExitCode::from(report::FAILED),
     })
 }
 
-async fn act(machine: &Machine, plan: &Plan, how: &How<'_>) -> anyhow::Result<Vec<Failure>> {
-    run::run(machine, plan, Some(how.about), |step| {
-        if !how.json {
-            out::say(&format!("  {step}"));
-        }
-    })
+/// Instances of the plan whose turn did not come, without their ending; none where all had theirs.
+fn still_old(places: &Places, plan: &Plan) -> anyhow::Result<Option<Vec<String>>> {
+    let left = pending::read(places)?.unwrap_or_default();
+    let units: Vec<String> = plan
+        .apps
+        .iter()
+        .flat_map(|app| &app.restart)
+        .filter(|unit| left.restart.contains(*unit))
+        .map(|unit| unit.trim_end_matches(".service").to_owned())
+        .collect();
+    Ok((!units.is_empty()).then_some(units))
+}
+
+fn show_put_back(one: &PutBack) {
+    show_failures(&one.failures, None);
+    let app = &one.app;
+    out::say(&match one.failures.is_empty() {
+        true => format!(
+            "  {app} was put back: its files and instances are as before; mend the file and apply it again"
+        ),
+        false => format!(
+            "  {app} was put back, and does not come up with its earlier settings either: is its program as it was?"
+        ),
+    });
+}
+
+/// Carries a plan out that nobody interrupts by a signal to us, and keeps no generation.
+pub async fn run_plan(machine: &Machine, plan: &Plan) -> anyhow::Result<Vec<Failure>> {
+    run::run(
+        machine,
+        plan,
+        None,
+        &Interrupt::default(),
+        &progress::show(false),
+    )
     .await
 }
 
@@ -162,20 +219,29 @@ pub fn show_failures(failures: &[Failure], machine: Option<&Machine>) {
     }
 }
 
-/// `apply --json`: the plan's shape (`plan::show::json`) and `applied` (bool: false under --check), `failed`: list of `app`, `unit`, `why`, `lines`.
-fn result(plan: &Plan, how: &How<'_>, failures: &[Failure]) -> serde_json::Value {
+/// `apply --json`: the plan's shape (`plan::show::json`) and `applied` (bool: false under --check), `failed`: list of `app`, `unit`, `why`, `lines`,
+/// `put_back`: list of `app` (its files and instances are as before) and `failed` (what did not come up even so).
+fn result(plan: &Plan, how: &How<'_>, done: &Done) -> serde_json::Value {
     let mut value = show::json(plan, how.diff);
     value["applied"] = json!(!how.check && !plan.is_empty());
-    value["failed"] = failures
+    value["failed"] = done.failures.iter().map(failure_json).collect();
+    value["put_back"] = done
+        .put_back
         .iter()
-        .map(|failure| {
-            json!({
-                "app": failure.app,
-                "unit": failure.unit,
-                "why": failure.why,
-                "lines": failure.lines,
-            })
+        .map(|one| {
+            let failed: Vec<_> = one.failures.iter().map(failure_json).collect();
+            json!({ "app": one.app, "failed": failed })
         })
         .collect();
     value
+}
+
+/// An instance that is not up: `app`, `unit`, `why`, `lines`.
+pub fn failure_json(failure: &Failure) -> serde_json::Value {
+    json!({
+        "app": failure.app,
+        "unit": failure.unit,
+        "why": failure.why,
+        "lines": failure.lines,
+    })
 }

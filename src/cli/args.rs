@@ -34,6 +34,8 @@ pub enum Command {
     Stop(TargetArgs),
     /// Restart apps or instances
     Restart(TargetArgs),
+    /// Restart running instances one after another, each ready before the next
+    Reload(ReloadArgs),
     /// Stop apps and remove their units
     #[command(visible_alias = "del")]
     Delete(TargetArgs),
@@ -127,6 +129,15 @@ pub struct TargetArgs {
     /// Print what was done as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ReloadArgs {
+    #[command(flatten)]
+    pub of: TargetArgs,
+    /// How many instances of an app at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub parallel: u32,
 }
 
 #[derive(Args, Debug)]

@@ -1,18 +1,19 @@
 //! `rpmctl start`, `stop`, `restart`, `delete`.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::apply::{How, Wish, settle, show_failures, take_lock};
+use super::apply::{How, Wish, failure_json, settle, show_failures, take_lock};
 use super::args::TargetArgs;
 use super::logs::{self, LogsArgs};
 use super::report::{self, Stop};
-use super::{machine, out};
+use super::{machine, out, progress};
 use crate::apply::control::{self, Order};
 use crate::apply::target::{self, Selected, Unknown};
-use crate::apply::{Machine, observe};
+use crate::apply::{Machine, Progress, observe};
 use crate::journal::LogApp;
 use crate::units::AppUnits;
 
@@ -21,23 +22,20 @@ pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<E
     let _lock = take_lock(&machine.places)?;
     let apps = apps(&machine)?;
     let selected = select(&apps, &args.targets)?;
-    let mut done = Vec::new();
-    let failures = control::control(&machine, &selected, order, |step| {
-        if !args.json {
-            out::say(&format!("  {step}"));
-        }
-        done.push(step);
-    })
-    .await?;
+    let show = progress::show(args.json);
+    let changed = Cell::new(false);
+    let noted = RefCell::new(|news: Progress<'_>| {
+        changed.set(changed.get() || matches!(news, Progress::Line(_) | Progress::Arrived { .. }));
+        (show.borrow_mut())(news);
+    });
+    let failures = control::control(&machine, &selected, order, &noted).await?;
+    let changed = changed.get();
     if args.json {
-        let failed: Vec<_> = failures
-            .iter()
-            .map(|failure| json!({ "app": failure.app, "unit": failure.unit, "why": failure.why, "lines": failure.lines }))
-            .collect();
-        out::line(&json!({ "changed": !done.is_empty(), "failed": failed }).to_string())?;
+        let failed: Vec<_> = failures.iter().map(failure_json).collect();
+        out::line(&json!({ "changed": changed, "failed": failed }).to_string())?;
     } else {
         show_failures(&failures, Some(&machine));
-        if done.is_empty() && failures.is_empty() {
+        if !changed && failures.is_empty() {
             out::line(match order {
                 Order::Start => "nothing to do: already running",
                 Order::Stop => "nothing to do: already stopped",

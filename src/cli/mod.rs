@@ -8,11 +8,14 @@ mod completions;
 mod control;
 mod ecosystem;
 mod init;
+mod interrupt;
 mod list;
 mod logs;
 mod machine;
 mod out;
 mod plan;
+mod progress;
+mod reload;
 mod render;
 pub mod report;
 mod rollback;
@@ -75,6 +78,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Start(args) => control::run(args, Order::Start, user).await,
         Command::Stop(args) => control::run(args, Order::Stop, user).await,
         Command::Restart(args) => control::run(args, Order::Restart, user).await,
+        Command::Reload(args) => reload::run(args, user).await,
         Command::Delete(args) => control::delete(args, user).await,
         Command::List(args) => list::run(&args.targets, args.json, user).await,
         Command::Jlist => list::run(&[], true, user).await,

@@ -50,6 +50,18 @@ impl std::fmt::Display for Shown {
 
 impl std::error::Error for Shown {}
 
+/// A signal ended the command; with the exit code for that.
+#[derive(Debug, Clone, Copy)]
+pub struct Interrupted(pub u8);
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped at once; the same command again carries on")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// Prints the error on stderr, unless it was printed, and gives the exit code.
 pub fn end(error: anyhow::Error) -> ExitCode {
     if error.is::<Shown>() {
@@ -62,7 +74,8 @@ pub fn end(error: anyhow::Error) -> ExitCode {
     }
     // Nobody is left to tell when stderr is closed.
     let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
-    ExitCode::from(FAILED)
+    let interrupted = error.downcast_ref::<Interrupted>();
+    ExitCode::from(interrupted.map_or(FAILED, |signal| signal.0))
 }
 
 /// Heading and hints of any error.

@@ -17,7 +17,7 @@ use super::compile::{self, For};
 use super::logs::{self, LogsArgs};
 use super::report::{self, Stop};
 use super::{apply, machine, out, plan};
-use crate::apply::{Machine, observe, run};
+use crate::apply::{Machine, observe};
 use crate::journal::{LogApp, Scope};
 use crate::plan::{Scope as Which, removal};
 use crate::private::{self, Tether};
@@ -275,7 +275,7 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
             out::say(&format!("note: {}: {note}", app.facts.app));
         }
     }
-    let failures = run::run(machine, &plan, None, |step| out::say(&format!("  {step}"))).await?;
+    let failures = apply::run_plan(machine, &plan).await?;
     apply::show_failures(&failures, None);
     let failed = |app: &Facts| {
         failures
@@ -319,7 +319,7 @@ async fn stop(machine: &Machine, set: &UnitSet) -> anyhow::Result<()> {
         .map(|app| app.facts.app.to_string())
         .collect();
     let plan = removal(&apps, &observed);
-    let failures = run::run(machine, &plan, None, |step| out::say(&format!("  {step}"))).await?;
+    let failures = apply::run_plan(machine, &plan).await?;
     match failures.first() {
         None => Ok(()),
         Some(failure) => Err(Stop::new(format!("{}: {}", failure.unit, failure.why)).into()),

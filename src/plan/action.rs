@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::units::Facts;
+use crate::units::{AppUnits, Facts};
 
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -32,14 +32,14 @@ pub struct AppPlan {
     pub reset: Vec<String>,
     /// Units to start, in one go.
     pub start: Vec<String>,
-    /// Instances to restart.
+    /// Instances to restart, one after another, each ready before the next.
     pub restart: Vec<String>,
-    /// One after another, each ready before the next.
-    pub rolling: bool,
     /// Instances that must be up in the end.
     pub wait: Vec<String>,
     /// For people: why, and what does not work here.
     pub notes: Vec<String>,
+    /// What the app goes back to when it does not come up.
+    pub back: Option<AppUnits>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +72,9 @@ impl AppPlan {
             reset: vec![],
             start: vec![],
             restart: vec![],
-            rolling: false,
             wait: vec![],
             notes: vec![],
+            back: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::action::{AppPlan, Change, FileChange, Plan};
 use super::observed::{Observed, Running};
-use crate::model::Mode;
+use super::put_back::way_back;
 use crate::units::section::Sections;
 use crate::units::{AppUnits, UnitSet, marker};
 
@@ -220,12 +220,15 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
             plan.start = vec![name.target()];
         }
     }
-    plan.rolling = facts.mode == Mode::Cluster;
+    // Those that do not serve now go first.
+    plan.restart
+        .sort_by_key(|unit| observed.state(unit) == Running::Up);
     if there.is_none() {
         plan.change = Change::Create;
     } else if !plan.is_empty() {
         plan.change = Change::Update;
     }
+    plan.back = way_back(there, &plan, observed);
     explain(&mut plan, there, &old_units, whole);
     plan
 }

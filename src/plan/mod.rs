@@ -4,8 +4,12 @@ pub mod action;
 pub mod check;
 pub mod decide;
 pub mod observed;
+pub mod put_back;
 pub mod show;
+pub mod turns;
 
 pub use action::{AppPlan, Change, FileChange, Plan};
 pub use decide::{Refusal, Scope, decide, removal};
 pub use observed::{Observed, Pending, Running};
+pub use put_back::put_back;
+pub use turns::turns;

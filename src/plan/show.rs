@@ -87,7 +87,7 @@ fn app_text(out: &mut String, app: &AppPlan, diff: bool) {
         ("restart", &app.restart),
     ] {
         if !units.is_empty() {
-            let how = if verb == "restart" && app.rolling && units.len() > 1 {
+            let how = if verb == "restart" && units.len() > 1 {
                 ", one after another"
             } else {
                 ""

@@ -65,6 +65,22 @@ pub fn list(places: &Places) -> io::Result<Vec<Generation>> {
     Ok(found)
 }
 
+/// The number of the newest one.
+pub fn newest(places: &Places) -> io::Result<Option<u64>> {
+    Ok(list(places)?.last().map(|generation| generation.number))
+}
+
+/// Forgets the newest one: its files went back to what they were. Errors name the folder.
+pub fn drop_newest(places: &Places) -> io::Result<()> {
+    match newest(places)? {
+        Some(number) => {
+            let folder = folder(places).join(number.to_string());
+            fs::remove_dir_all(&folder).map_err(|error| named(&folder, error))
+        }
+        None => Ok(()),
+    }
+}
+
 pub fn read(places: &Places, number: u64) -> io::Result<Snapshot> {
     let folder = folder(places).join(number.to_string());
     Ok(Snapshot {
@@ -173,5 +189,7 @@ mod tests {
         let numbers: Vec<u64> = list(&places).unwrap().iter().map(|g| g.number).collect();
         assert_eq!(numbers, (6..=15).collect::<Vec<_>>());
         assert!(read(&places, 7).unwrap() == set(7));
+        drop_newest(&places).unwrap();
+        assert_eq!(newest(&places).unwrap(), Some(14));
     }
 }

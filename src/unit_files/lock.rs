@@ -1,8 +1,13 @@
-//! One apply at a time. The lock ends with the process, however that ends.
+//! Who may work now. Two locks, and both end with the process, however that ends:
+//!
+//! - the machine's: a reload shares it with reloads of other apps, everything else that changes something holds it alone and waits for it;
+//! - one an app: held by a reload of it, so that a second one is refused at once.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -10,38 +15,128 @@ use super::Places;
 
 pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
-/// Errors: `WouldBlock` when another rpmctl holds it, with the file's name otherwise.
-pub fn try_lock(places: &Places) -> io::Result<Lock> {
-    let folder = places.on_disk(&places.run);
-    let path = folder.join("lock");
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&folder)
-        .map_err(named)?;
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(named)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+/// The process that has an app's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// None in the moment before it has said so.
+    pub pid: Option<u32>,
+    pub since: SystemTime,
+}
+
+/// The machine's lock, alone: waits until it is free; `waiting` is called once if it is not. Errors name the file.
+pub fn lock(places: &Places, waiting: impl FnOnce()) -> io::Result<Lock> {
+    take(places, FlockOperation::LockExclusive, waiting)
+}
+
+/// The machine's lock, beside others that share it. Errors name the file.
+pub fn lock_shared(places: &Places, waiting: impl FnOnce()) -> io::Result<Lock> {
+    take(places, FlockOperation::LockShared, waiting)
+}
+
+fn take(places: &Places, how: FlockOperation, waiting: impl FnOnce()) -> io::Result<Lock> {
+    let file = open(&places.on_disk(&places.run).join("lock"))?;
+    let at_once = match how {
+        FlockOperation::LockShared => FlockOperation::NonBlockingLockShared,
+        _ => FlockOperation::NonBlockingLockExclusive,
+    };
+    if let Err(error) = flock(&file, at_once) {
+        if error != rustix::io::Errno::WOULDBLOCK {
+            return Err(error.into());
+        }
+        waiting();
+        flock(&file, how)?;
+    }
     Ok(Lock(file))
 }
 
-/// Waits until the lock is free; `waiting` is called once if it is not.
-pub fn lock(places: &Places, waiting: impl FnOnce()) -> io::Result<Lock> {
-    match try_lock(places) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            waiting();
-            let file = File::options()
-                .write(true)
-                .open(places.on_disk(&places.run).join("lock"))?;
-            flock(&file, FlockOperation::LockExclusive)?;
-            Ok(Lock(file))
+/// The lock of the app with this stem; the one who has it, when another has.
+/// Errors name the file.
+pub fn lock_app(places: &Places, stem: &str) -> io::Result<Result<Lock, Holder>> {
+    let path = app_path(places, stem);
+    let mut file = open(&path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())?;
+            Ok(Ok(Lock(file)))
         }
-        result => result,
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            Ok(Err(Holder {
+                pid: text.trim().parse().ok(),
+                since: file.metadata()?.modified()?,
+            }))
+        }
+        Err(error) => Err(named(&path, error.into())),
+    }
+}
+
+/// A file of which one at a time may be the holder: waits. Errors name the file.
+pub(super) fn lock_file(path: &Path) -> io::Result<Lock> {
+    let file = open(path)?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    Ok(Lock(file))
+}
+
+fn app_path(places: &Places, stem: &str) -> PathBuf {
+    places.on_disk(&places.run).join("reload").join(stem)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(folder)
+        .map_err(|error| named(path, error))?;
+    File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(|error| named(path, error))
+}
+
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_has_one_holder_and_the_others_their_own() {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::system().below(root.path().into());
+        let begun = SystemTime::now();
+        let held = lock_app(&places, "api").unwrap().ok().unwrap();
+        let Err(holder) = lock_app(&places, "api").unwrap() else {
+            panic!("taken twice");
+        };
+        assert_eq!(holder.pid, Some(std::process::id()));
+        let early = begun.duration_since(holder.since).unwrap_or_default();
+        assert!(early.as_secs() < 1, "{early:?}");
+        assert!(lock_app(&places, "web").unwrap().is_ok());
+        drop(held);
+        assert!(lock_app(&places, "api").unwrap().is_ok());
+    }
+
+    #[test]
+    fn two_share_the_machine_and_who_wants_it_alone_waits() {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::system().below(root.path().into());
+        let never = || panic!("waits");
+        let two = [(); 2].map(|()| lock_shared(&places, never).unwrap());
+        std::thread::scope(|scope| {
+            let (said, says) = std::sync::mpsc::channel();
+            let places = &places;
+            let alone = scope.spawn(move || lock(places, || said.send(()).unwrap()).map(drop));
+            says.recv().unwrap();
+            drop(two);
+            alone.join().unwrap().unwrap();
+        });
     }
 }

@@ -57,6 +57,18 @@ pub fn write(places: &Places, left: &Unfinished) -> io::Result<()> {
     changes.commit()
 }
 
+/// Those of which `done` holds have been restarted: nothing is owed to them any more, if systemd has read their units. Reloads of several apps may come
+/// here at once.
+pub fn paid(places: &Places, done: impl Fn(&str) -> bool) -> io::Result<()> {
+    let alone = super::lock::lock_file(&path(places).with_extension("lock"))?;
+    if let Some(mut left) = read(places)?.filter(|left| !left.reload) {
+        left.restart.retain(|unit| !done(unit));
+        write(places, &left)?;
+    }
+    drop(alone);
+    Ok(())
+}
+
 fn clear(places: &Places) -> io::Result<()> {
     match std::fs::remove_file(path(places)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

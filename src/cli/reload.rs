@@ -1,0 +1,154 @@
+//! `rpmctl reload`: restarts in turns, and who else may do so meanwhile.
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::apply::{failure_json, show_failures};
+use super::args::ReloadArgs;
+use super::control::{apps, select};
+use super::interrupt::until_done;
+use super::report::{self, Interrupted, Stop};
+use super::{machine, out, progress, table};
+use crate::apply::rolling::Restarted;
+use crate::apply::target::Selected;
+use crate::apply::{Interrupt, Machine, reload};
+use crate::journal;
+use crate::unit_files::Places;
+use crate::unit_files::lock::{self, Lock};
+
+pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
+    let json = args.of.json;
+    let machine = machine::connect(user).await?;
+    let known = apps(&machine)?;
+    let selected = select(&known, &args.of.targets)?;
+    let _apps = take_apps(&machine.places, &selected)?;
+    let _machine = lock::lock_shared(&machine.places, || {
+        out::say("waiting for another rpmctl to finish");
+    })?;
+    // What was waited for may have changed or removed them.
+    let known = apps(&machine)?;
+    let selected = select(&known, &args.of.targets)?;
+    let at_once = usize::try_from(args.parallel).unwrap_or(usize::MAX);
+    let interrupt = Interrupt::default();
+    let show = progress::show(json);
+    let work = reload::reload(&machine, &selected, at_once, &interrupt, &show);
+    let (done, interrupted) = until_done(&interrupt, &show, work).await?;
+    let interrupted = interrupted.filter(|_| !done.left.is_empty());
+    if json {
+        out::line(&result(&selected, &done, interrupted).to_string())?;
+    } else {
+        show_failures(&done.failures, Some(&machine));
+        for one in &selected {
+            what_is_left(&machine, one, &done);
+        }
+        if done.failures.is_empty() && done.left.is_empty() {
+            out::line(&format!("done: {}", counted(done.arrived.len())))?;
+        }
+    }
+    Ok(match interrupted {
+        Some(Interrupted(code)) => ExitCode::from(code),
+        None if done.failures.is_empty() => ExitCode::SUCCESS,
+        None => ExitCode::from(report::FAILED),
+    })
+}
+
+/// The lock of each app. Errors: another reload has one; who, and since when.
+fn take_apps(places: &Places, selected: &[Selected<'_>]) -> anyhow::Result<Vec<Lock>> {
+    let mut locks = Vec::new();
+    for one in selected {
+        let app = &one.facts.app;
+        match lock::lock_app(places, app.stem())? {
+            Ok(lock) => locks.push(lock),
+            Err(holder) => {
+                let who = match holder.pid {
+                    Some(pid) => format!("process {pid}"),
+                    None => "another rpmctl".to_owned(),
+                };
+                let since = SystemTime::now()
+                    .duration_since(holder.since)
+                    .unwrap_or(Duration::ZERO);
+                return Err(Stop::new(format!(
+                    "{app} is being reloaded by {who}, since {} ago",
+                    table::age(since)
+                ))
+                .hint("nothing was changed; wait for it to end, or end it with Ctrl-C there")
+                .into());
+            }
+        }
+    }
+    Ok(locks)
+}
+
+fn counted(instances: usize) -> String {
+    match instances {
+        1 => "1 instance reloaded".to_owned(),
+        count => format!("{count} instances reloaded"),
+    }
+}
+
+/// Which instances of an app still run what they ran before, and how it goes on.
+fn what_is_left(machine: &Machine, one: &Selected<'_>, done: &Restarted) {
+    let app = &one.facts.app;
+    let left: Vec<&str> = done
+        .left
+        .iter()
+        .filter(|unit| app.owns(unit))
+        .map(|unit| unit.trim_end_matches(".service"))
+        .collect();
+    let failed = done
+        .failures
+        .iter()
+        .any(|failure| failure.app == app.as_str());
+    if left.is_empty() && !failed {
+        return;
+    }
+    if !left.is_empty() {
+        let how = match left.len() {
+            1 => "was not reloaded and goes on as before",
+            _ => "were not reloaded and go on as before",
+        };
+        out::say(&format!("  {} {how}", left.join(" ")));
+    }
+    let user = match machine.journal {
+        journal::Scope::User { .. } => "--user ",
+        _ => "",
+    };
+    let name = shlex::try_quote(app.as_str()).unwrap_or_default();
+    let mend = if failed {
+        "mend it, then: "
+    } else {
+        "carry on with: "
+    };
+    out::say(&format!("  {mend}rpmctl {user}reload {name}"));
+}
+
+/// `reload --json`: `changed` (bool), `interrupted` (bool), `apps`: list of `name`, `instances`: list of `unit`, `result` (reloaded; started: it was down;
+/// failed; left: its turn did not come), `ms` (from the order until it was up or had failed; null when left), and `failed`: list of `app`, `unit`, `why`,
+/// `lines`.
+fn result(selected: &[Selected<'_>], done: &Restarted, interrupted: Option<Interrupted>) -> Value {
+    let apps: Vec<Value> = selected
+        .iter()
+        .map(|one| {
+            let app = &one.facts.app;
+            let arrived = done.arrived.iter().filter(|one| app.owns(&one.unit)).map(
+                |one| json!({ "unit": one.unit, "result": one.how.as_str(), "ms": one.took.as_millis() as u64 }),
+            );
+            let left = done
+                .left
+                .iter()
+                .filter(|unit| app.owns(unit))
+                .map(|unit| json!({ "unit": unit, "result": "left", "ms": null }));
+            let instances: Vec<Value> = arrived.chain(left).collect();
+            json!({ "name": app.as_str(), "instances": instances })
+        })
+        .collect();
+    let failed: Vec<Value> = done.failures.iter().map(failure_json).collect();
+    json!({
+        "changed": !done.arrived.is_empty(),
+        "interrupted": interrupted.is_some(),
+        "apps": apps,
+        "failed": failed,
+    })
+}
