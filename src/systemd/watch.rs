@@ -311,27 +311,25 @@ impl Watch {
         }
     }
 
-    /// Looks again at those of the units of which a signal alone says that they are down: when a start job fails, systemd tells of `failed` in the midst
-    /// of an automatic restart (what is pending is sent before JobRemoved).
+    /// Looks again at those of the units about which a verdict is due. When a start job fails, systemd tells of `failed` in the midst of an automatic
+    /// restart (what is pending is sent before JobRemoved); and what it told before the first look is heard after it, so that a restart which had begun
+    /// by then shows the old run once more.
     async fn confirm(
         &mut self,
         units: &[usize],
         until: impl Fn(&Seen) -> Verdict,
     ) -> anyhow::Result<()> {
-        let down: Vec<usize> = units
+        let due: Vec<usize> = units
             .iter()
             .copied()
-            .filter(|index| until(&self.seen[*index]) == Verdict::Down)
+            .filter(|index| matches!(until(&self.seen[*index]), Verdict::Up | Verdict::Down))
             .collect();
-        if down.is_empty() {
+        if due.is_empty() {
             return Ok(());
         }
-        let names: Vec<String> = down
-            .iter()
-            .map(|index| self.units[*index].clone())
-            .collect();
+        let names: Vec<String> = due.iter().map(|index| self.units[*index].clone()).collect();
         let states = self.manager.states(&names).await?;
-        for (index, state) in down.into_iter().zip(states) {
+        for (index, state) in due.into_iter().zip(states) {
             if self.seen[index].state != state {
                 self.update(index, state);
             }
