@@ -162,7 +162,7 @@ pub const KEYS: &[Key] = &[
     key("autorestart", &[], Bool, "Restart when it exits, whatever the exit code.", "true", Now),
     key("stop_exit_codes", &[], Codes, "Exit codes after which it stays down.", "none", Now),
     key("min_uptime", &[], Duration, "A shorter run counts as a failed start.", "1s", Now),
-    key("max_restarts", &[], Count(0, 1_000_000), "Failed starts in a row after which the instance stays down.", "16; never with exp_backoff_restart_delay", Now),
+    key("max_restarts", &[], Count(0, 1_000_000), "Failed starts in a row after which the instance stays down; one that is not ready within listen_timeout has failed too.", "16; never with exp_backoff_restart_delay", Now),
     key("restart_delay", &[], Duration, "Wait before each restart; 100 ms at least.", "100ms", Now),
     key("exp_backoff_restart_delay", &[], Duration, "First wait of growing ones, up to 15 s.", "off", Now),
     key("max_memory_restart", &[], Size, "Restart an instance that uses more.", "off", Later("the limit is a backstop only: an instance that goes far beyond it is killed")),

@@ -91,6 +91,12 @@ pub fn fill(
             r#":/bin/sh -c "[ -z \"$MAINPID\" ] || rm -f \"${RUNTIME_DIRECTORY%%%%:*}/starts\"""#,
         ),
     );
+    let count_late = counted_starts(app).is_some() && start.notifies();
+    let stopped = include_str!("../../templates/stopped.sh").trim_end();
+    context.insert(
+        "exec_stop_post",
+        &count_late.then(|| format!(":/bin/sh -c {}", quote::word(stopped))),
+    );
     restart(context, &app.restart, site, notes);
     let codes: Vec<String> = app.restart.stop_codes.iter().map(u8::to_string).collect();
     context.insert(

@@ -390,3 +390,36 @@ fn a_job_that_ends_well_is_done_and_not_run_again() {
     apply(bed, &job("second"));
     bed.wait_until("it ran again", PATIENCE, || lines(bed, "/srv/jobs") == 2);
 }
+
+#[test]
+fn an_instance_that_never_becomes_ready_gives_up_too() {
+    let bed = &apps::bed();
+    bed.write(
+        "/srv/mute.sh",
+        0o755,
+        "#!/bin/sh\necho run >>/srv/starts\nexec sleep 1000\n",
+    );
+    let text = "[[apps]]\nname = \"mute\"\nscript = \"./mute.sh\"\nwait_ready = true\nlisten_timeout = 600\nmin_uptime = 200\nmax_restarts = 3\n";
+    apps::write(bed, text);
+    fails(bed, &["apply"], 1);
+    bed.wait_until("it gives up", PATIENCE, || {
+        state(bed, "mute@0.service") == "failed"
+    });
+    assert_eq!(lines(bed, "/srv/starts"), 3);
+    let row = &list(bed, &["mute"])[0];
+    assert_eq!(
+        row["why"],
+        "gave up after 3 starts in a row shorter than min_uptime (max_restarts)"
+    );
+    // One that was ready and is stopped late has not failed to start.
+    bed.write(
+        "/srv/mute.sh",
+        0o755,
+        "#!/bin/sh\ntrap '' INT\nsystemd-notify --ready\nwhile :; do sleep 1; done\n",
+    );
+    apply(bed, &format!("{text}kill_timeout = 500\n"));
+    for _ in 0..4 {
+        ok(bed, &["restart", "mute"]);
+        assert_eq!(statuses(bed, &["mute"]), ["online"]);
+    }
+}
