@@ -1,6 +1,7 @@
 //! Carrying out a plan: fixed phases, nothing decided here.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -136,7 +137,7 @@ pub async fn run(
     Ok(failures)
 }
 
-/// What deciding again would still do, apps with failures left out: empty after a run that worked.
+/// What deciding again would still do, apps with failures left out: empty after a run that worked. Each app with what is not as it should be.
 pub async fn left_over(
     machine: &Machine,
     wanted: &UnitSet,
@@ -144,12 +145,26 @@ pub async fn left_over(
     failed: impl Fn(&str) -> bool,
 ) -> anyhow::Result<Vec<String>> {
     let observed = observe::observe(&machine.places, Some(&machine.manager), wanted).await?;
-    Ok(decide(&observed)?
+    let plan = decide(&observed)?;
+    let left = plan
         .apps
         .iter()
-        .filter(|app| !app.is_empty())
-        .map(|app| app.facts.app.to_string())
-        .filter(|app| !failed(app))
+        .filter(|app| !app.is_empty() && !failed(app.facts.app.as_str()));
+    Ok(left
+        .map(|app| {
+            let units: BTreeSet<&String> = [&app.stop, &app.start, &app.restart, &app.wait]
+                .into_iter()
+                .flatten()
+                .collect();
+            let mut said: Vec<String> = units
+                .into_iter()
+                .map(|unit| format!("{unit} is {}", observed.state(unit).as_str()))
+                .collect();
+            if app.touches_files() {
+                said.push(described(app));
+            }
+            format!("{} ({})", app.facts.app, said.join(", "))
+        })
         .collect())
 }
 

@@ -11,21 +11,21 @@ use super::{machine, out, plan, progress, report};
 use crate::apply::put_back::{self, Done, PutBack};
 use crate::apply::{Failure, Interrupt, Machine, observe, run};
 use crate::journal;
-use crate::plan::{Observed, Plan, Scope, removal, show};
+use crate::plan::{Observed, Plan, Scope, removal, scale, show};
 use crate::unit_files::Places;
 use crate::unit_files::lock::{self, Lock};
 use crate::unit_files::pending;
-use crate::units::UnitSet;
+use crate::units::{AppUnits, UnitSet};
 
 pub async fn run(args: ApplyArgs, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect(user).await?;
-    let compiled = plan::compile(&args.file, &machine, user, args.json).await?;
+    let compiled = plan::compile(&args.file, &machine, user, args.how.json).await?;
     let scope = plan::scope(&compiled, args.prune, !args.file.only.is_empty())?;
     let about = format!("apply {}", compiled.file.display());
     let how = How {
-        check: args.check,
-        diff: args.diff,
-        json: args.json,
+        check: args.how.check,
+        diff: args.how.diff,
+        json: args.how.json,
         about: &about,
     };
     settle(&machine, &Wish::Set(&compiled.set, scope), &how).await
@@ -37,6 +37,8 @@ pub enum Wish<'a> {
     Set(&'a UnitSet, Scope<'a>),
     /// These apps gone, the others untouched.
     Without(Vec<String>),
+    /// The number of instances that this app has here, and nothing else.
+    Count(&'a AppUnits),
 }
 
 impl Wish<'_> {
@@ -44,6 +46,9 @@ impl Wish<'_> {
         match self {
             Wish::Set(set, _) => (*set).clone(),
             Wish::Without(_) => UnitSet::default(),
+            Wish::Count(app) => UnitSet {
+                apps: vec![(*app).clone()],
+            },
         }
     }
 
@@ -51,6 +56,10 @@ impl Wish<'_> {
         match self {
             Wish::Set(set, scope) => plan::make(set, observed, scope),
             Wish::Without(apps) => plan::sound(removal(apps, observed), observed),
+            Wish::Count(app) => {
+                let scaled = scale(app, observed).map_err(|refusals| plan::refused(&refusals))?;
+                plan::sound(scaled, observed)
+            }
         }
     }
 
@@ -69,6 +78,10 @@ impl Wish<'_> {
                 )
             }
             Wish::Without(apps) => format!("{} removed", plural(apps.len(), "app")),
+            Wish::Count(app) => {
+                let count = app.facts.instances as usize;
+                format!("{} has {}", app.facts.app, plural(count, "instance"))
+            }
         }
     }
 }
@@ -83,12 +96,21 @@ pub struct How<'a> {
 
 /// Under the lock: observe, decide, do, observe again.
 pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow::Result<ExitCode> {
-    let set = wish.set();
-    let lock = if how.check {
-        None
-    } else {
-        Some(take_lock(&machine.places)?)
+    let lock = match how.check {
+        true => None,
+        false => Some(take_lock(&machine.places)?),
     };
+    settle_locked(machine, wish, how, lock).await
+}
+
+/// The same with the lock taken already; it is let go when the last step is done.
+pub async fn settle_locked(
+    machine: &Machine,
+    wish: &Wish<'_>,
+    how: &How<'_>,
+    lock: Option<Lock>,
+) -> anyhow::Result<ExitCode> {
+    let set = wish.set();
     let observed = observe::observe(&machine.places, Some(&machine.manager), &set).await?;
     let plan = wish.plan(&observed)?;
     if !how.json && (how.check || how.diff || !plan.is_empty()) {
@@ -98,10 +120,11 @@ pub async fn settle(machine: &Machine, wish: &Wish<'_>, how: &How<'_>) -> anyhow
         if how.json {
             out::line(&result(&plan, how, &Done::default()).to_string())?;
         } else if plan.is_empty() && !how.check {
-            out::line(&format!(
-                "nothing to do: {}, all as the file says",
-                wish.counted()
-            ))?;
+            let file = match wish {
+                Wish::Count(_) => "",
+                _ => ", all as the file says",
+            };
+            out::line(&format!("nothing to do: {}{file}", wish.counted()))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -171,7 +194,7 @@ fn show_put_back(one: &PutBack) {
     let app = &one.app;
     out::say(&match one.failures.is_empty() {
         true => format!(
-            "  {app} was put back: its files and instances are as before; mend the file and apply it again"
+            "  {app} was put back: its files and instances are as before; mend what failed and run it again"
         ),
         false => format!(
             "  {app} was put back, and does not come up with its earlier settings either: is its program as it was?"

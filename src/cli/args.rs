@@ -36,6 +36,8 @@ pub enum Command {
     Restart(TargetArgs),
     /// Restart running instances one after another, each ready before the next
     Reload(ReloadArgs),
+    /// Run more or fewer instances of an app; the others are not touched
+    Scale(ScaleArgs),
     /// Stop apps and remove their units
     #[command(visible_alias = "del")]
     Delete(TargetArgs),
@@ -110,6 +112,13 @@ pub struct ApplyArgs {
     /// Remove apps that came from this file and are no longer in it
     #[arg(long)]
     pub prune: bool,
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// How files that change are dealt with.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct HowArgs {
     /// Say what would be done and do nothing, as Ansible's check mode
     #[arg(long)]
     pub check: bool,
@@ -178,15 +187,20 @@ pub struct RollbackArgs {
     /// List the generations
     #[arg(long, conflicts_with = "generation")]
     pub list: bool,
-    /// Say what would be done and do nothing
-    #[arg(long)]
-    pub check: bool,
-    /// Show how each unit's text changes
-    #[arg(long)]
-    pub diff: bool,
-    /// Print as JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct ScaleArgs {
+    /// name, id or namespace of one app
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// How many: N, +N, -N, or max for one a processor
+    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = super::scale::count)]
+    pub count: super::scale::Count,
+    #[command(flatten)]
+    pub how: HowArgs,
 }
 
 fn generation(text: &str) -> Result<u64, &'static str> {

@@ -20,10 +20,12 @@ mod render;
 pub mod report;
 mod rollback;
 mod run;
+pub mod scale;
 mod schema;
 mod show;
 mod status;
 mod table;
+mod verbs;
 
 use std::process::ExitCode;
 
@@ -35,7 +37,7 @@ use args::{Cli, Command};
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&verbs::with_tip(error)),
     };
     // Each file says its own mode; under root's umask of 077 apps of other users could not read the listen shim.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -79,6 +81,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Stop(args) => control::run(args, Order::Stop, user).await,
         Command::Restart(args) => control::run(args, Order::Restart, user).await,
         Command::Reload(args) => reload::run(args, user).await,
+        Command::Scale(args) => scale::run(args, user).await,
         Command::Delete(args) => control::delete(args, user).await,
         Command::List(args) => list::run(&args.targets, args.json, user).await,
         Command::Jlist => list::run(&[], true, user).await,

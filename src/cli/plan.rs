@@ -79,7 +79,8 @@ pub fn sound(plan: Plan, observed: &Observed) -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-fn refused(refusals: &[Refusal]) -> Stop {
+/// Units of another origin in the way.
+pub fn refused(refusals: &[Refusal]) -> Stop {
     let lines: Vec<String> = refusals
         .iter()
         .map(|refusal| {

@@ -18,7 +18,7 @@ pub async fn run(args: RollbackArgs, user: bool) -> anyhow::Result<ExitCode> {
     let known = generations::list(&places)
         .map_err(|error| anyhow::Error::new(error).context("the generations cannot be read"))?;
     if args.list {
-        list(&known, args.json)?;
+        list(&known, args.how.json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let chosen = choose(&known, args.generation)?;
@@ -36,9 +36,9 @@ pub async fn run(args: RollbackArgs, user: bool) -> anyhow::Result<ExitCode> {
     };
     let about = format!("rollback to {} ({})", chosen.number, chosen.about);
     let how = How {
-        check: args.check,
-        diff: args.diff,
-        json: args.json,
+        check: args.how.check,
+        diff: args.how.diff,
+        json: args.how.json,
         about: &about,
     };
     settle(&machine, &Wish::Set(&set, Scope::Everything), &how).await

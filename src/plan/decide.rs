@@ -370,6 +370,14 @@ fn explain(
             there.facts.file.display()
         ));
     }
+    if let Some(there) = there
+        && there.facts.instances != plan.facts.instances
+    {
+        plan.notes.push(format!(
+            "instances {} → {}",
+            there.facts.instances, plan.facts.instances
+        ));
+    }
     for change in &plan.units {
         if old_units
             .get(&change.name)

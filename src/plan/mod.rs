@@ -5,6 +5,7 @@ pub mod check;
 pub mod decide;
 pub mod observed;
 pub mod put_back;
+pub mod scale;
 pub mod show;
 pub mod turns;
 
@@ -12,4 +13,5 @@ pub use action::{AppPlan, Change, FileChange, Plan};
 pub use decide::{Refusal, Scope, decide, removal};
 pub use observed::{Observed, Pending, Running};
 pub use put_back::put_back;
+pub use scale::scale;
 pub use turns::turns;

@@ -54,6 +54,18 @@ impl Running {
     }
 }
 
+impl Running {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Running::Up => "up",
+            Running::Starting => "starting",
+            Running::Stopping => "stopping",
+            Running::Failed => "failed",
+            Running::Down => "down",
+        }
+    }
+}
+
 impl Observed {
     pub fn state(&self, unit: &str) -> Running {
         self.running.get(unit).copied().unwrap_or(Running::Down)

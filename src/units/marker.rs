@@ -186,6 +186,11 @@ pub fn is_ours(unit: &str, text: &str) -> bool {
         .is_some_and(|app| app.owns(unit))
 }
 
+/// The unit's text without our section.
+pub fn body(text: &str) -> &str {
+    &text[..heading(text).unwrap_or(text.len())]
+}
+
 /// Where our section begins: the last line that is its heading, for an argument may hold the same text.
 fn heading(text: &str) -> Option<usize> {
     let line = format!("\n{HEADING}\n");

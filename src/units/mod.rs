@@ -8,6 +8,7 @@ mod install;
 pub mod marker;
 mod preload;
 pub mod quote;
+mod scale;
 pub mod section;
 mod service;
 pub mod set;
@@ -17,4 +18,5 @@ pub mod template;
 
 pub use compile::{Site, compile};
 pub use marker::Facts;
+pub use scale::scale;
 pub use set::{AppUnits, EnvFile, UnitFile, UnitSet};

@@ -4,7 +4,7 @@ use tera::Context;
 
 use super::compile::Site;
 use super::service::lines;
-use crate::model::App;
+use crate::model::{App, Name};
 
 /// Units a line: lines stay readable, and far below systemd's limit however many instances there are.
 const A_LINE: usize = 8;
@@ -14,10 +14,7 @@ pub fn fill(context: &mut Context, app: &App, site: &Site) {
     if !app.listen.is_empty() {
         wants.push(format!("{} {}", app.name.socket(), app.name.holder()));
     }
-    let instances: Vec<String> = (0..app.instances)
-        .map(|index| app.name.instance(index))
-        .collect();
-    wants.extend(instances.chunks(A_LINE).map(|line| line.join(" ")));
+    wants.extend(instances(&app.name, app.instances));
     context.insert("wants", &wants);
     context.insert(
         "wanted_by",
@@ -28,4 +25,10 @@ pub fn fill(context: &mut Context, app: &App, site: &Site) {
         },
     );
     context.insert("install_directives", &lines(&app.directives.install));
+}
+
+/// The instances as they stand behind `Wants=`, a few a line.
+pub(super) fn instances(app: &Name, count: u32) -> Vec<String> {
+    let units: Vec<String> = (0..count).map(|index| app.instance(index)).collect();
+    units.chunks(A_LINE).map(|line| line.join(" ")).collect()
 }

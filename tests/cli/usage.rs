@@ -70,6 +70,38 @@ fn wrong_usage_ends_with_2_and_says_what_is_meant() {
             "error: the following required arguments were not provided:\n  <TARGET>...\n\nUsage: rpmctl start <TARGET>...\n",
         ),
         (
+            &["relod"],
+            "error: unrecognized subcommand 'relod'\n\n  tip: a similar subcommand exists: 'reload'\n\nUsage: rpmctl [OPTIONS] <COMMAND>\n",
+        ),
+        (
+            &["restrat", "api"],
+            "error: unrecognized subcommand 'restrat'\n\n  tip: a similar subcommand exists: 'restart'\n\nUsage: rpmctl [OPTIONS] <COMMAND>\n",
+        ),
+        (
+            &["save"],
+            "error: unrecognized subcommand 'save'\n\n  tip: nothing is to be saved: what was applied starts at boot\n\nUsage: rpmctl [OPTIONS] <COMMAND>\n",
+        ),
+        (
+            &["xyzzy"],
+            "error: unrecognized subcommand 'xyzzy'\n\nUsage: rpmctl [OPTIONS] <COMMAND>\n",
+        ),
+        (
+            &["reload"],
+            "error: the following required arguments were not provided:\n  <TARGET>...\n\nUsage: rpmctl reload <TARGET>...\n",
+        ),
+        (
+            &["reload", "api", "--parallel", "0"],
+            "error: invalid value '0' for '--parallel <N>': 0 is not in 1..=4294967295\n",
+        ),
+        (
+            &["scale", "api"],
+            "error: the following required arguments were not provided:\n  <N>\n\nUsage: rpmctl scale <APP> <N>\n",
+        ),
+        (
+            &["scale", "api", "many"],
+            "error: invalid value 'many' for '<N>': write a number of instances, +N for so many more, -N for so many fewer, or max for one a processor\n",
+        ),
+        (
             &["logs", "-n", "many"],
             "error: invalid value 'many' for '--lines <N>': write a number of lines, or all\n",
         ),

@@ -54,7 +54,10 @@ pub fn text() -> String {
             "Wrong usage; or, of plan --detailed-exitcode, there are changes.",
         ),
         ("3", "Of status: something wanted is not running."),
-        ("130, 143", "logs was ended by SIGINT, SIGTERM."),
+        (
+            "130, 143",
+            "It was ended by SIGINT, SIGTERM; of reload and apply, instances are left to do.",
+        ),
     ] {
         page.tagged(code, what);
     }
@@ -82,7 +85,52 @@ fn of_command(page: &mut Page, command: &mut Command) {
     for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
         option(page, arg);
     }
+    for (name, paragraphs) in MORE {
+        if name == command.get_name() {
+            for paragraph in paragraphs {
+                page.paragraph(paragraph);
+            }
+        }
+    }
 }
+
+/// What a command does beyond its one line.
+const MORE: [(&str, &[&str]); 3] = [
+    (
+        "apply",
+        &[
+            "Instances whose settings changed restart one after another, each ready before the next; apps go side by side. When one does not come up, its\n\
+             app is put back to what it was: units, environment and links first, then the instances that had moved on, the failed one first. Those whose\n\
+             turn had not come are not touched. plan then shows the change as still to do. An app that is new, or of which nothing ran, is left as the file\n\
+             says. Apps that came up keep what they got.",
+            "SIGINT finishes the instance at hand and ends with 130; the same command again carries on, as it does after a SIGKILL.",
+            "--json: the plan's object and applied (bool), failed (list of app, unit, why, lines), put_back (list of app and failed: what does not come up\n\
+             with its earlier settings either).",
+        ],
+    ),
+    (
+        "reload",
+        &[
+            "Instances that are down or failed come up first; then each of the others is stopped by its stop signal and started, and the next one's turn\n\
+             comes when it is ready: of those that were ready at first never more than N are missing. When one does not become ready, or one that did has\n\
+             ended since, its app stops there: the rest goes on as it was, the exit code is 1, and systemd goes on with the failed one by its Restart=.",
+            "A second reload of the same app is refused at once; reloads of different apps run side by side. apply, scale, start, stop, restart, delete and\n\
+             rollback wait until no reload runs, and a reload waits for them.",
+            "SIGINT finishes the instance at hand, starts no further one and ends with 130; a second SIGINT ends at once. Reload again to carry on.",
+            "--json: changed and interrupted (bool), apps (list of name, instances: list of unit, result: reloaded, started, failed or left, and ms until it\n\
+             was ready or had failed), failed (list of app, unit, why, lines).",
+        ],
+    ),
+    (
+        "scale",
+        &[
+            "More instances are ready before it returns; the highest numbers go first, each stopped by its stop signal. No other instance is touched. New\n\
+             ones that do not come up go again. The number stands in the app's target and outlives a boot; the next apply shows it as a change and makes it\n\
+             what the file says. A stopped app stays stopped. 0 is refused: that is stop.",
+            "--json: as apply's.",
+        ],
+    ),
+];
 
 fn option(page: &mut Page, arg: &Arg) {
     if arg.is_hide_set() || matches!(arg.get_id().as_str(), "help" | "version") {
@@ -157,7 +205,7 @@ fn files(page: &mut Page) {
         (
             &system.run,
             &user.run,
-            "the lock, and what an interrupted apply has left to do",
+            "the locks, and what an interrupted apply has left to do",
         ),
         (
             &system.templates,

@@ -141,7 +141,7 @@ fn more_and_fewer_instances_leave_the_others() {
     let other = runs(bed, "py", 1);
     assert_eq!(
         apply(bed, &of(2)),
-        "~ web (change)\n    ~ web.target\n    stop web@2 web@3\n= py (keep)\n1 to change, 1 unchanged\ndone: 2 apps, 3 instances\n"
+        "~ web (change)\n    ~ web.target\n    stop web@2 web@3\n    note: instances 4 → 2\n= py (keep)\n1 to change, 1 unchanged\ndone: 2 apps, 3 instances\n"
     );
     assert_eq!(runs(bed, "web", 2), four[..2]);
     assert_eq!(
@@ -153,7 +153,7 @@ fn more_and_fewer_instances_leave_the_others() {
 
     assert_eq!(
         apply(bed, &of(3)),
-        "~ web (change)\n    ~ web.target\n    start web.target\n= py (keep)\n1 to change, 1 unchanged\ndone: 2 apps, 4 instances\n"
+        "~ web (change)\n    ~ web.target\n    start web.target\n    note: instances 2 → 3\n= py (keep)\n1 to change, 1 unchanged\ndone: 2 apps, 4 instances\n"
     );
     assert_eq!(runs(bed, "web", 2), four[..2]);
     all_answer(bed, "web", 4101, 3, "hello");

@@ -29,6 +29,7 @@ mod reload_stops;
 mod run;
 mod runtimes;
 mod safety;
+mod scale;
 mod steered;
 mod sticky;
 mod talker;

