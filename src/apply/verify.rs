@@ -228,6 +228,12 @@ pub async fn explain(
             ("inactive", _) if state.job.is_some() => {
                 "still waits for what it depends on".to_owned()
             }
+            // Seen on its way to the next try.
+            ("failed" | "deactivating", _)
+                if facts.notifies && details.ending.result == "timeout" =>
+            {
+                late
+            }
             _ => ending,
         };
         failures.push(Failure {
