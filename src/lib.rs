@@ -20,6 +20,7 @@
 //! | `cli` | everything; nobody imports `cli` |
 //!
 //! `src/shim` is no module but a crate of its own, which `build.rs` compiles and `unit_files::shim` embeds.
+//! `src/preload` is JavaScript, which `unit_files::preload` embeds.
 
 pub mod apply;
 pub mod cli;
