@@ -4,14 +4,11 @@ use crate::site::{File, GOOD, Site};
 
 /// Every instance anew, one after another.
 pub fn reload(site: &Site) {
-    for number in 0..GOOD.instances {
-        let unit = format!("api@{number}.service");
-        site.bed.ok(&["systemctl", "restart", &unit]);
-    }
+    site.ok(&["reload", "api"]);
 }
 
 pub fn scale(site: &Site, instances: usize) {
-    site.apply(&File { instances, ..GOOD });
+    site.ok(&["scale", "api", &instances.to_string()]);
 }
 
 pub fn apply_another_env(site: &Site, version: u32) {

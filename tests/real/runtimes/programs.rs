@@ -62,7 +62,7 @@ const fn express(name: &'static str, port: u16, keys: &'static [&'static str]) -
         more: More::Express,
         path: "/",
         mark: "\"processId\":",
-        graceful: false, // Node itself ends at the signal.
+        graceful: true,
         ..program(name, port, keys)
     }
 }
