@@ -25,13 +25,29 @@ pub fn used(app: &App) -> bool {
 
 /// node itself, and whatever may start it: npm, a shell, an unknown program.
 fn may_run_node(app: &App) -> bool {
-    let program = app.command.program.file_name().unwrap_or_default();
-    let program = program.to_string_lossy();
-    if matches!(&*program, "node" | "nodejs") {
+    let program = program(app);
+    if is_node(&program) {
         return true;
     }
     let other = |name: &str| OTHERS.iter().any(|other| name.starts_with(other));
     app.command.preloadable && !other(&program) && !other(&app.command.interpreter)
+}
+
+fn program(app: &App) -> String {
+    let name = app.command.program.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Whether the main process is another than the app's.
+fn is_launched(app: &App) -> bool {
+    let script = app.command.script.split_whitespace().next();
+    let name = script.and_then(|path| path.rsplit('/').next());
+    let launcher = matches!(name, Some("npm" | "npx" | "yarn" | "pnpm" | "tsx"));
+    launcher || !is_node(&program(app))
+}
+
+fn is_node(program: &str) -> bool {
+    matches!(program, "node" | "nodejs")
 }
 
 /// Whether Node's permission model is on.
@@ -67,6 +83,12 @@ pub fn notes(app: &App, notes: &mut Vec<String>) {
         notes.push(format!(
             "shutdown_with_message: nothing here takes messages, so {} is sent",
             app.stop.signal
+        ));
+    }
+    if app.stop.message && used(app) && !app.stop.tree && is_launched(app) {
+        notes.push(format!(
+            "shutdown_with_message: {:?} does not pass the message on, so with treekill = false the app itself is killed without it",
+            app.command.script
         ));
     }
     if app.ready.wait && app.command.interpreter == "node" && !used(app) {
