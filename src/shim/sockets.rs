@@ -5,9 +5,10 @@
 
 use core::ffi::c_int;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
 use crate::address::{Address, fit};
+use crate::balance::Slot;
 use crate::family::Family;
 use crate::sys::{
     self, EINTR, F_GETFD, F_GETFL, F_SETFL, FD_CLOEXEC, IPPROTO_IPV6, IPV6_V6ONLY, O_CLOEXEC,
@@ -27,6 +28,10 @@ pub struct Socket {
     pub inbox: AtomicI32,
     /// Those of the other instances, by number; -1 for none.
     pub inboxes: [AtomicI32; INSTANCES],
+    /// The shared pages of all instances, by number. See `balance/slot.rs`.
+    pub slots: [AtomicPtr<Slot>; INSTANCES],
+    /// The process that takes this instance's share of it; 0 for none.
+    pub claimed_by: AtomicI32,
     /// Runs out when what was handed over should have been taken; -1 for none.
     pub timer: AtomicI32,
     /// When that is, CLOCK_MONOTONIC in milliseconds; 0: not set.
@@ -49,6 +54,8 @@ static SOCKETS: [Socket; MAX] = [const {
         family: Family::new(),
         inbox: AtomicI32::new(-1),
         inboxes: [const { AtomicI32::new(-1) }; INSTANCES],
+        slots: [const { AtomicPtr::new(core::ptr::null_mut()) }; INSTANCES],
+        claimed_by: AtomicI32::new(0),
         timer: AtomicI32::new(-1),
         due: AtomicU64::new(0),
         watches: [const { AtomicU64::new(0) }; WATCHES],
@@ -64,6 +71,15 @@ pub fn any() -> bool {
 
 pub fn all() -> &'static [Socket] {
     SOCKETS.get(..COUNT.load(Acquire)).unwrap_or(&[])
+}
+
+/// Where a socket is among all, from 1; 0 when it is none of them.
+pub fn place(socket: &'static Socket) -> u8 {
+    let is_it = |other: &Socket| core::ptr::eq(other, socket);
+    all()
+        .iter()
+        .position(is_it)
+        .map_or(0, |index| index as u8 + 1)
 }
 
 /// Remembers a listening socket. Only for the constructor.

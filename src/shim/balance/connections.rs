@@ -1,41 +1,51 @@
 //! Which descriptors are connections of the shared listeners, and how many there are.
 
 use core::ffi::c_int;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::peers;
 use super::slot::Slot;
+use crate::sockets::{self, Socket};
 
 /// Descriptors that are followed; the kernel's usual ceiling (fs.nr_open). Untouched pages cost nothing.
 const DESCRIPTORS: usize = 1 << 20;
 
-static OPEN: [AtomicU32; DESCRIPTORS / 32] = [const { AtomicU32::new(0) }; DESCRIPTORS / 32];
+/// Of each descriptor the place of its listener, from 1; 0 for all others.
+static LISTENERS: [AtomicU8; DESCRIPTORS] = [const { AtomicU8::new(0) }; DESCRIPTORS];
 
-fn place(fd: c_int) -> Option<(&'static AtomicU32, u32)> {
-    let fd = usize::try_from(fd).ok()?;
-    Some((OPEN.get(fd / 32)?, 1 << (fd % 32)))
+fn listener(fd: c_int) -> Option<&'static AtomicU8> {
+    LISTENERS.get(usize::try_from(fd).ok()?)
 }
 
 pub fn has(fd: c_int) -> bool {
-    place(fd).is_some_and(|(word, bit)| word.load(Relaxed) & bit != 0)
+    listener(fd).is_some_and(|listener| listener.load(Relaxed) != 0)
 }
 
-/// A descriptor that is followed already was closed unseen, and counts once.
-pub fn add(fd: c_int, own: &Slot) {
-    if let Some((word, bit)) = place(fd)
-        && word.fetch_or(bit, Relaxed) & bit == 0
-    {
-        own.connections.fetch_add(1, Relaxed);
-    }
+/// A descriptor that is followed already was closed unseen.
+pub fn add(fd: c_int, socket: &'static Socket, own: &Slot) {
+    let Some(listener) = listener(fd) else {
+        return;
+    };
+    own.connections.fetch_add(1, Relaxed);
+    less(listener.swap(sockets::place(socket), Relaxed));
 }
 
 /// In the process that accepted it: a forked child that closes its copies ends nothing.
 pub fn remove(fd: c_int) {
-    if let Some(own) = peers::own()
-        && let Some((word, bit)) = place(fd)
-        && word.fetch_and(!bit, Relaxed) & bit != 0
+    if let Some(listener) = listener(fd)
+        && of(listener.load(Relaxed)).is_some()
     {
+        less(listener.swap(0, Relaxed));
+    }
+}
+
+fn less(place: u8) {
+    if let Some(own) = of(place) {
         own.connections.fetch_sub(1, Relaxed);
     }
+}
+
+fn of(place: u8) -> Option<&'static Slot> {
+    peers::own(sockets::all().get(usize::from(place).checked_sub(1)?)?)
 }

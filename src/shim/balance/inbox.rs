@@ -23,41 +23,16 @@ const LOWEST: c_int = 760;
 
 static SENDER: AtomicI32 = AtomicI32::new(-1);
 
-/// The inbox of a listener is named after the listener, so that an instance that holds another one
-/// (an address that is being changed) is handed nothing for it.
-fn name(socket: &Socket, buffer: &mut [u8; 9]) {
-    let cookie = socket.cookie() as u32;
-    for (index, byte) in buffer.iter_mut().enumerate() {
-        *byte = match index {
-            0 => b'/',
-            _ => {
-                let digit = (cookie >> (32 - 4 * index) & 0xf) as u8;
-                if digit < 10 {
-                    b'0' + digit
-                } else {
-                    b'a' + digit - 10
-                }
-            }
-        };
-    }
-}
-
 fn path<'a>(
     socket: &Socket,
     folder: Folder,
     buffer: &'a mut [u8; kernel::UNIX_PATH],
 ) -> Option<&'a CStr> {
-    let mut file = [0; 9];
-    name(socket, &mut file);
-    folder.file(&file, buffer)
+    folder.file(b"inbox", socket, buffer)
 }
 
 pub fn is_open(socket: &Socket) -> bool {
     socket.inbox.load(Relaxed) >= 0
-}
-
-pub fn any_open() -> bool {
-    sockets::all().iter().any(is_open)
 }
 
 /// Makes the listener's inbox, unless it is there.
@@ -100,13 +75,11 @@ pub fn is_concerned(fd: c_int) -> bool {
 }
 
 /// Somebody closes descriptors that are not theirs: the number may be another's soon.
-pub fn closing(fd: c_int) {
+pub fn closing(socket: &Socket, fd: c_int) {
     let _ = SENDER.compare_exchange(fd, -1, Relaxed, Relaxed);
-    for socket in sockets::all() {
-        let others = socket.inboxes.iter();
-        for place in [&socket.inbox, &socket.timer].into_iter().chain(others) {
-            let _ = place.compare_exchange(fd, -1, Relaxed, Relaxed);
-        }
+    let others = socket.inboxes.iter();
+    for place in [&socket.inbox, &socket.timer].into_iter().chain(others) {
+        let _ = place.compare_exchange(fd, -1, Relaxed, Relaxed);
     }
 }
 

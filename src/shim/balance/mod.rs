@@ -30,6 +30,7 @@ use crate::sockets::{self, Socket};
 use crate::sys::{self, EAGAIN, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EpollEvent, Real};
 
 pub use peers::prepare;
+pub use slot::Slot;
 
 /// Longest wait for handovers under way when this instance closes, in milliseconds; one takes
 /// microseconds, and a sender that was killed in the middle never ends.
@@ -49,10 +50,13 @@ pub unsafe fn accept(
     flags: c_int,
     real: impl Fn() -> c_int,
 ) -> c_int {
-    let Some(own) = peers::own() else {
+    if !peers::possible() {
+        return real();
+    }
+    let Some(socket) = sockets::of(fd) else {
         return real();
     };
-    let Some(socket) = sockets::of(fd) else {
+    let Some(own) = peers::own(socket) else {
         return real();
     };
     if !LEAVING.load(Relaxed) && inbox::is_open(socket) {
@@ -64,7 +68,7 @@ pub unsafe fn accept(
         if let Some(connection) = taken {
             // SAFETY: the caller's own pointers.
             unsafe { kernel::peer_address(connection, addr, len) };
-            connections::add(connection, own);
+            connections::add(connection, socket, own);
             return connection;
         }
         if LEAVING.load(Relaxed) {
@@ -76,7 +80,7 @@ pub unsafe fn accept(
             return connection;
         }
         if !peers::hand_over(socket, own, connection, flags) {
-            connections::add(connection, own);
+            connections::add(connection, socket, own);
             return connection;
         }
         kernel::close(connection);
@@ -93,7 +97,7 @@ fn overdue(socket: &Socket, flags: c_int) -> Option<c_int> {
     let connection = peers::rescue(socket, flags);
     if connection.is_none() {
         inbox::stop_timer(socket);
-        if peers::any_waiting() {
+        if peers::any_waiting(socket) {
             inbox::set_timer(socket);
         }
     }
@@ -138,7 +142,7 @@ pub unsafe fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEve
         EPOLL_CTL_DEL => {
             let result = real();
             // After `leave` the listener is out already.
-            let left = LEAVING.load(Relaxed) && peers::own().is_some();
+            let left = LEAVING.load(Relaxed) && peers::own(socket).is_some();
             close_down(socket, epoll, fd);
             if left { 0 } else { result }
         }
@@ -149,7 +153,7 @@ pub unsafe fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEve
 /// The app waits for this listener: open its inbox, and take part.
 fn join(socket: &Socket, epoll: c_int, fd: c_int, event: EpollEvent) {
     let errno = sys::errno();
-    if let Some(own) = peers::claim()
+    if let Some(own) = peers::claim(socket)
         && inbox::open(socket, peers::own_folder())
     {
         if socket.remember_watch(epoll, fd) {
@@ -165,7 +169,7 @@ fn join(socket: &Socket, epoll: c_int, fd: c_int, event: EpollEvent) {
 /// passed on.
 fn close_down(socket: &Socket, epoll: c_int, fd: c_int) {
     let errno = sys::errno();
-    if let Some(own) = peers::own()
+    if let Some(own) = peers::own(socket)
         && socket.forget_watch(epoll, fd)
     {
         inbox::unwatch(socket, epoll);
@@ -179,9 +183,6 @@ fn close_down(socket: &Socket, epoll: c_int, fd: c_int) {
             kernel::close(connection);
         }
         inbox::shut(socket, peers::own_folder());
-        if inbox::any_open() && !LEAVING.load(Relaxed) {
-            own.reopen();
-        }
     }
     sys::set_errno(errno);
 }
@@ -189,20 +190,24 @@ fn close_down(socket: &Socket, epoll: c_int, fd: c_int) {
 /// Takes this instance out of the listeners it shares: others hand it nothing more, and it accepts
 /// nothing more itself. What was handed to it before still arrives. True when it took part.
 pub fn leave() -> bool {
-    let Some(own) = peers::own() else {
-        return false;
-    };
     let errno = sys::errno();
     LEAVING.store(true, SeqCst);
-    own.close();
-    for (epoll, fd) in sockets::all().iter().flat_map(Socket::watches) {
-        let mut none = EpollEvent::default();
-        // SAFETY: the event is unused, and there (epoll_ctl(2), BUGS).
-        unsafe { Real::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, (&raw mut none).cast()) };
+    let mut took_part = false;
+    for socket in sockets::all() {
+        let Some(own) = peers::own(socket) else {
+            continue;
+        };
+        took_part = true;
+        own.close();
+        for (epoll, fd) in socket.watches() {
+            let mut none = EpollEvent::default();
+            // SAFETY: the event is unused, and there (epoll_ctl(2), BUGS).
+            unsafe { Real::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, (&raw mut none).cast()) };
+        }
+        wait_for_senders(own);
     }
-    wait_for_senders(own);
     sys::set_errno(errno);
-    true
+    took_part
 }
 
 /// Whether this is a process of libuv that could take part.
@@ -221,11 +226,14 @@ pub fn closing(fd: c_int) {
         return connections::remove(fd);
     }
     // A child that shares this memory (vfork(2)) closes its own copies.
-    if !inbox::is_concerned(fd) || peers::own().is_none() {
+    if !inbox::is_concerned(fd) {
         return;
     }
-    inbox::closing(fd);
     for socket in sockets::all() {
+        if peers::own(socket).is_none() {
+            continue;
+        }
+        inbox::closing(socket, fd);
         for (epoll, _) in socket.watches().filter(|(_, watched)| *watched == fd) {
             let mut none = EpollEvent::default();
             // SAFETY: the event is unused, and there (epoll_ctl(2), BUGS).

@@ -2,7 +2,7 @@
 
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::folders::Folders;
 use super::inbox::{self, Letter};
@@ -11,15 +11,10 @@ use super::slot::Slot;
 use crate::sockets::{INSTANCES as MAX, Socket};
 use crate::sys;
 
-const FILE: &[u8] = b"/balance";
-
 /// `/run/rpmctl/api@`: the folders of all instances begin with it. Written by the constructor alone.
 static FOLDERS: Folders = Folders::new();
 static NUMBER: AtomicUsize = AtomicUsize::new(MAX);
-/// The process that claimed the instance's slot.
-static CLAIMED_BY: AtomicI32 = AtomicI32::new(0);
 static CLAIMING: AtomicBool = AtomicBool::new(false);
-static SLOTS: [AtomicPtr<Slot>; MAX] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX];
 
 /// Remembers where the instances meet: the folder of `RUNTIME_DIRECTORY` that ends in `@` and the
 /// instance's number (the app may have asked for folders of its own). Only for the constructor.
@@ -45,13 +40,13 @@ pub fn possible() -> bool {
     NUMBER.load(Acquire) < MAX
 }
 
-/// This instance's slot, in the process that takes its share.
-pub fn own() -> Option<&'static Slot> {
-    let claimed_by = CLAIMED_BY.load(Acquire);
+/// This instance's slot of a listener, in the process that takes its share.
+pub fn own(socket: &Socket) -> Option<&'static Slot> {
+    let claimed_by = socket.claimed_by.load(Acquire);
     if claimed_by == 0 || claimed_by != sys::pid() {
         return None;
     }
-    slot(NUMBER.load(Relaxed))
+    slot(socket, NUMBER.load(Relaxed))
 }
 
 pub fn own_folder() -> Folder {
@@ -63,26 +58,32 @@ pub fn own_folder() -> Folder {
 pub struct Folder(usize);
 
 impl Folder {
-    /// Writes the path of a file in it, with its terminating zero. `None`: too long for a unix socket.
+    /// Writes the path of a listener's file in it. Named after the listener, so that instances that
+    /// hold another one (an address that is being changed) do not meet. `None`: too long for a unix
+    /// socket.
     pub fn file<'a>(
         self,
-        name: &[u8],
+        kind: &[u8],
+        socket: &Socket,
         buffer: &'a mut [u8; kernel::UNIX_PATH],
     ) -> Option<&'a CStr> {
-        let mut digits = [0; 20];
-        FOLDERS.join(&[decimal(self.0, &mut digits), name], buffer)
+        let (mut number, mut cookie) = ([0; 20], [0; 20]);
+        let number = decimal(self.0, &mut number);
+        // It counts up from the machine's start.
+        let cookie = decimal(socket.cookie() as usize, &mut cookie);
+        FOLDERS.join(&[number, b"/", kind, b"-", cookie], buffer)
     }
 }
 
-fn slot(number: usize) -> Option<&'static Slot> {
-    let slot = SLOTS.get(number)?.load(Acquire);
+fn slot(socket: &Socket, number: usize) -> Option<&'static Slot> {
+    let slot = socket.slots.get(number)?.load(Acquire);
     // SAFETY: null, or what `Slot::map` gave, which stays.
     unsafe { slot.as_ref() }
 }
 
-/// Claims the instance's slot for this process, once.
-pub fn claim() -> Option<&'static Slot> {
-    if let Some(own) = own() {
+/// Claims the instance's slot of a listener for this process, once.
+pub fn claim(socket: &Socket) -> Option<&'static Slot> {
+    if let Some(own) = own(socket) {
         return Some(own);
     }
     if !possible() || CLAIMING.swap(true, SeqCst) {
@@ -90,19 +91,19 @@ pub fn claim() -> Option<&'static Slot> {
     }
     let mut buffer = [0; kernel::UNIX_PATH];
     let claimed = own_folder()
-        .file(FILE, &mut buffer)
+        .file(b"count", socket, &mut buffer)
         .and_then(|path| Slot::map(path, true))
         .filter(|slot| slot.claim(sys::pid()));
     if let Some(own) = claimed {
-        remember(NUMBER.load(Relaxed), own);
-        CLAIMED_BY.store(sys::pid(), Release);
+        remember(socket, NUMBER.load(Relaxed), own);
+        socket.claimed_by.store(sys::pid(), Release);
     }
     CLAIMING.store(false, SeqCst);
     claimed
 }
 
-fn remember(number: usize, slot: &'static Slot) {
-    if let Some(place) = SLOTS.get(number) {
+fn remember(socket: &Socket, number: usize, slot: &'static Slot) {
+    if let Some(place) = socket.slots.get(number) {
         place.store(core::ptr::from_ref(slot).cast_mut(), Release);
     }
 }
@@ -117,7 +118,7 @@ pub fn meet(socket: &Socket) {
 
 /// Tells an instance where this one's inbox is, with `Hello` or as the `Answer` to that.
 fn greet(socket: &Socket, other: usize, letter: Letter) {
-    if let Some(slot) = find(other) {
+    if let Some(slot) = find(socket, other) {
         let own = NUMBER.load(Relaxed) as u8;
         let inbox = socket.inbox.load(Relaxed);
         slot.sending(|| inbox::send(socket, Folder(other), letter, own, inbox));
@@ -136,7 +137,7 @@ pub fn met(socket: &Socket, letter: Letter, number: u8, theirs: c_int, serve: im
     let Some(place) = known else {
         return kernel::close(theirs);
     };
-    find(number);
+    find(socket, number);
     let before = place.swap(theirs, SeqCst);
     inbox::empty(before, serve);
     kernel::close(before);
@@ -148,7 +149,7 @@ pub fn met(socket: &Socket, letter: Letter, number: u8, theirs: c_int, serve: im
 /// A connection that this or another instance handed to one that does not take it.
 pub fn rescue(socket: &Socket, flags: c_int) -> Option<c_int> {
     for number in 0..MAX {
-        if let Some(slot) = slot(number)
+        if let Some(slot) = slot(socket, number)
             && number != NUMBER.load(Relaxed)
             && slot.is_overdue()
             && let Some(connection) = inbox::take_from(socket, number, slot, flags)
@@ -160,30 +161,32 @@ pub fn rescue(socket: &Socket, flags: c_int) -> Option<c_int> {
 }
 
 /// Whether any other instance has connections in its inbox.
-pub fn any_waiting() -> bool {
+pub fn any_waiting(socket: &Socket) -> bool {
     let others = (0..MAX).filter(|other| *other != NUMBER.load(Relaxed));
-    others.filter_map(slot).any(Slot::has_waiting)
+    others
+        .filter_map(|other| slot(socket, other))
+        .any(Slot::has_waiting)
 }
 
 /// Looks an instance up on disk: new, or come back with a new folder.
-fn find(number: usize) -> Option<&'static Slot> {
+fn find(socket: &Socket, number: usize) -> Option<&'static Slot> {
     let mut buffer = [0; kernel::UNIX_PATH];
-    let path = Folder(number).file(FILE, &mut buffer)?;
+    let path = Folder(number).file(b"count", socket, &mut buffer)?;
     let found = Slot::map(path, false)?;
-    if let Some(known) = slot(number)
+    if let Some(known) = slot(socket, number)
         && known.id.load(Relaxed) == found.id.load(Relaxed)
     {
         Slot::unmap(found);
         return Some(known);
     }
-    remember(number, found);
+    remember(socket, number, found);
     Some(found)
 }
 
 /// Hands a connection to the instance that has the fewest, if this one has enough more. False: it
 /// is for this instance.
 pub fn hand_over(socket: &Socket, own: &Slot, connection: c_int, flags: c_int) -> bool {
-    let Some((number, fewest)) = fewest(own.load()) else {
+    let Some((number, fewest)) = fewest(socket, own.load()) else {
         return false;
     };
     let letter = Letter::connection(flags);
@@ -192,18 +195,18 @@ pub fn hand_over(socket: &Socket, own: &Slot, connection: c_int, flags: c_int) -
 
 /// Gives a connection that this instance cannot serve any more to whoever can.
 pub fn pass_on(socket: &Socket, connection: c_int) {
-    if let Some((number, fewest)) = fewest(u32::MAX) {
+    if let Some((number, fewest)) = fewest(socket, u32::MAX) {
         let letter = Letter::connection(0);
         fewest.sending(|| inbox::send(socket, Folder(number), letter, 0, connection));
     }
 }
 
 /// The other instance with the fewest connections, if it should get one before an instance that has `own`.
-fn fewest(own: u32) -> Option<(usize, &'static Slot)> {
+fn fewest(socket: &Socket, own: u32) -> Option<(usize, &'static Slot)> {
     let number = NUMBER.load(Relaxed);
     let others = (0..MAX).filter(|other| *other != number);
     let (other, slot) = others
-        .filter_map(|other| Some((other, slot(other)?)))
+        .filter_map(|other| Some((other, slot(socket, other)?)))
         .filter(|(_, slot)| slot.takes())
         .min_by_key(|(_, slot)| slot.load())?;
     should_get(slot.load(), own).then_some((other, slot))

@@ -1,5 +1,5 @@
-//! What an instance tells the others of its app: one page of memory, shared through the file
-//! `balance` in its runtime folder (mode 0600).
+//! What an instance tells the others of its app about its share of a listener: one page of memory,
+//! shared through a file `count-…` in its runtime folder (mode 0600).
 
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
