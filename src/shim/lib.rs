@@ -204,6 +204,9 @@ pub unsafe extern "C" fn syscall(
     e: usize,
     f: usize,
 ) -> core::ffi::c_long {
+    if number == sys::CLOSE {
+        balance::closing(a as c_int);
+    }
     let result = if number == sys::IO_URING_SETUP && balance::refuses_rings() {
         -sys::ENOSYS as isize
     } else {

@@ -21,6 +21,7 @@ pub const SOCKADDR_MAX: usize = 128;
 pub const SOL_SOCKET: c_int = 1;
 pub const SO_TYPE: c_int = 3;
 pub const SOCK_STREAM: c_int = 1;
+pub const SOCK_SEQPACKET: c_int = 5;
 pub const SOCK_NONBLOCK: c_int = O_NONBLOCK;
 pub const SO_ACCEPTCONN: c_int = 30;
 pub const SO_DOMAIN: c_int = 39;
@@ -54,6 +55,8 @@ const RTLD_DEFAULT: *mut c_void = ptr::null_mut();
 /// The same number everywhere, syscalls(2).
 #[cfg_attr(not(preloaded), allow(dead_code))]
 pub const IO_URING_SETUP: c_long = 425;
+#[cfg_attr(not(preloaded), allow(dead_code))]
+pub const CLOSE: c_long = number::CLOSE as c_long;
 
 /// System call numbers, syscalls(2).
 #[cfg(target_arch = "x86_64")]
@@ -228,7 +231,7 @@ real! {
     epoll_ctl as EPOLL_CTL(epoll: c_int, op: c_int, fd: c_int, event: *mut c_void):
         unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void) -> c_int
         = system(number::EPOLL_CTL, [epoll.word(), op.word(), fd.word(), event.word()]);
-    close as CLOSE(fd: c_int):
+    close as CLOSE_NEXT(fd: c_int):
         unsafe extern "C" fn(c_int) -> c_int
         = system(number::CLOSE, [fd.word()]);
     fcntl as FCNTL(fd: c_int, cmd: c_int, arg: usize):

@@ -5,7 +5,7 @@ use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::peers;
-use super::slot::Slot;
+use super::slot::{Slot, less_by_one};
 use crate::sockets::{self, Socket};
 
 /// Descriptors that are followed; the kernel's usual ceiling (fs.nr_open). Untouched pages cost nothing.
@@ -42,7 +42,7 @@ pub fn remove(fd: c_int) {
 
 fn less(place: u8) {
     if let Some(own) = of(place) {
-        own.connections.fetch_sub(1, Relaxed);
+        less_by_one(&own.connections);
     }
 }
 

@@ -6,8 +6,8 @@
 //! it, and what one leaves lying is taken out by another (`peers::rescue`).
 
 use core::ffi::{CStr, c_int};
-use core::sync::atomic::AtomicI32;
 use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicI32};
 
 use super::kernel;
 use super::peers::{self, Folder};
@@ -15,13 +15,24 @@ use super::slot::{PATIENCE, Sent, Slot};
 use crate::sockets::{self, Socket};
 use crate::sys::{
     self, ECONNREFUSED, ENOENT, EPOLL_CTL_DEL, EpollEvent, F_SETFL, O_NONBLOCK, Real,
-    SO_ACCEPTCONN, SO_TYPE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
+    SO_ACCEPTCONN, SO_TYPE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET,
 };
 
 /// First descriptor of the inboxes, above the duplicates of the listeners (`start.rs`).
 const LOWEST: c_int = 760;
 
 static SENDER: AtomicI32 = AtomicI32::new(-1);
+
+/// No descriptor was free: nothing more is handed to this instance until it accepts again.
+static FULL: AtomicBool = AtomicBool::new(false);
+
+pub fn is_full() -> bool {
+    FULL.load(Relaxed)
+}
+
+pub fn has_room() {
+    FULL.store(false, Relaxed);
+}
 
 fn path<'a>(
     socket: &Socket,
@@ -110,6 +121,12 @@ pub fn take(socket: &Socket, own: &Slot, flags: c_int) -> Option<c_int> {
     let mut taken = None;
     while taken.is_none() {
         let before = own.waiting();
+        // What arrives where no descriptor is free is gone (unix(7), MSG_CTRUNC).
+        if own.has_waiting() && !kernel::can_open(inbox) {
+            FULL.store(true, Relaxed);
+            own.close();
+            break;
+        }
         let Some((letter, number, fd)) = open_next(inbox, flags) else {
             own.found_empty(before);
             break;
@@ -138,6 +155,12 @@ pub fn take(socket: &Socket, own: &Slot, flags: c_int) -> Option<c_int> {
     }
     sys::set_errno(errno);
     taken
+}
+
+/// Puts a connection back into this instance's own inbox, for others to take out.
+pub fn leave(socket: &Socket, own: &Slot, connection: c_int) -> bool {
+    let letter = Letter::connection(0);
+    own.leaves(|| send(socket, peers::own_folder(), letter, 0, connection))
 }
 
 /// The next connection in the inbox of an instance that does not take it.
@@ -227,7 +250,8 @@ fn open_next(inbox: c_int, flags: c_int) -> Option<(Option<Letter>, u8, c_int)> 
 
 /// A connection with the mode the app asked accept4(2) for; what is none is closed.
 fn fit(letter: Letter, fd: c_int, flags: c_int) -> Option<c_int> {
-    let is_connection = sys::option(fd, SOL_SOCKET, SO_TYPE) == Some(SOCK_STREAM)
+    let kind = sys::option(fd, SOL_SOCKET, SO_TYPE);
+    let is_connection = matches!(kind, Some(SOCK_STREAM | SOCK_SEQPACKET))
         && sys::option(fd, SOL_SOCKET, SO_ACCEPTCONN) == Some(0);
     if !is_connection {
         kernel::close(fd);

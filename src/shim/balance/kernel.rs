@@ -173,6 +173,14 @@ pub fn raise(low: c_int, lowest: c_int) -> Option<c_int> {
     (fd >= 0).then_some(fd)
 }
 
+/// Whether this process may open one more, tried with a duplicate.
+pub fn can_open(fd: c_int) -> bool {
+    // SAFETY: takes no pointer.
+    let copy = unsafe { Real::fcntl(fd, F_DUPFD_CLOEXEC, 0) };
+    close(copy);
+    copy >= 0
+}
+
 /// A timer, timerfd_create(2), numbered `lowest` or above.
 pub fn timer(lowest: c_int) -> Option<c_int> {
     // SAFETY: takes no pointer. Its flags are those of open(2).
@@ -303,8 +311,12 @@ pub fn receive_descriptor(from: c_int, flags: c_int) -> Option<([u8; 2], Option<
 pub unsafe fn peer_address(fd: c_int, addr: *mut c_void, len: *mut c_uint) {
     if !addr.is_null() && !len.is_null() {
         let before = errno();
-        // SAFETY: promised by the caller.
-        unsafe { Real::getpeername(fd, addr, len) };
+        // SAFETY: promised by the caller. A connection that was reset has no address any more.
+        unsafe {
+            if Real::getpeername(fd, addr, len) != 0 {
+                *len = 0;
+            }
+        }
         set_errno(before);
     }
 }

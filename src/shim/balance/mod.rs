@@ -11,8 +11,7 @@
 //! for a connection handed to them. What an instance does not take within 50 ms (it is stuck,
 //! stopped or gone) is taken back, and it is given no more until it accepts again.
 //!
-//! Connections are counted by `accept` and by what ends them: `EPOLL_CTL_DEL` (libuv and asyncio
-//! call it for each) or close(2). Inert without `RUNTIME_DIRECTORY`, the folder that
+//! Connections are counted by `accept` and close(2), which libuv calls through syscall(2). Inert without `RUNTIME_DIRECTORY`, the folder that
 //! systemd.exec(5) gives an instance, named after it, and with `RPMCTL_BALANCE=0`.
 
 mod connections;
@@ -59,7 +58,7 @@ pub unsafe fn accept(
     let Some(own) = peers::own(socket) else {
         return real();
     };
-    if !LEAVING.load(Relaxed) && inbox::is_open(socket) {
+    if !LEAVING.load(Relaxed) && inbox::is_open(socket) && !inbox::is_full() {
         own.reopen();
     }
     own.moves();
@@ -79,6 +78,7 @@ pub unsafe fn accept(
         if connection < 0 {
             return connection;
         }
+        inbox::has_room();
         if !peers::hand_over(socket, own, connection, flags) {
             connections::add(connection, socket, own);
             return connection;
@@ -115,9 +115,6 @@ pub unsafe fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEve
         return real();
     }
     if connections::has(fd) {
-        if op == EPOLL_CTL_DEL {
-            connections::remove(fd);
-        }
         return real();
     }
     let Some(socket) = sockets::of(fd) else {
@@ -166,7 +163,7 @@ fn join(socket: &Socket, epoll: c_int, fd: c_int, event: EpollEvent) {
 }
 
 /// The app waits for this listener no more: nothing is handed to it from now on, and what was is
-/// passed on.
+/// passed on; where nobody takes it just now, it stays in the inbox, which the others have open.
 fn close_down(socket: &Socket, epoll: c_int, fd: c_int) {
     let errno = sys::errno();
     if let Some(own) = peers::own(socket)
@@ -179,8 +176,12 @@ fn close_down(socket: &Socket, epoll: c_int, fd: c_int) {
         own.close();
         wait_for_senders(own);
         while let Some(connection) = inbox::take(socket, own, 0) {
-            peers::pass_on(socket, connection);
+            let taken = peers::pass_on(socket, connection);
+            let left = !taken && inbox::leave(socket, own, connection);
             kernel::close(connection);
+            if left {
+                break;
+            }
         }
         inbox::shut(socket, peers::own_folder());
     }

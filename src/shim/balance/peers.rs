@@ -193,12 +193,12 @@ pub fn hand_over(socket: &Socket, own: &Slot, connection: c_int, flags: c_int) -
     fewest.sending(|| inbox::send(socket, Folder(number), letter, 0, connection))
 }
 
-/// Gives a connection that this instance cannot serve any more to whoever can.
-pub fn pass_on(socket: &Socket, connection: c_int) {
-    if let Some((number, fewest)) = fewest(socket, u32::MAX) {
-        let letter = Letter::connection(0);
-        fewest.sending(|| inbox::send(socket, Folder(number), letter, 0, connection));
-    }
+/// Gives a connection that this instance cannot serve any more to whoever can. False: nobody can.
+pub fn pass_on(socket: &Socket, connection: c_int) -> bool {
+    let letter = Letter::connection(0);
+    fewest(socket, u32::MAX).is_some_and(|(number, fewest)| {
+        fewest.sending(|| inbox::send(socket, Folder(number), letter, 0, connection))
+    })
 }
 
 /// The other instance with the fewest connections, if it should get one before an instance that has `own`.

@@ -165,7 +165,8 @@ impl Slot {
                 self.stuck.store(kernel::milliseconds(), SeqCst);
             }
         }
-        self.senders.fetch_sub(1, SeqCst);
+        // A claim meanwhile began to count anew.
+        less_by_one(&self.senders);
         sent == Sent::Yes
     }
 
@@ -191,11 +192,25 @@ impl Slot {
         }
     }
 
-    fn one_less(&self) {
-        let _ = self
-            .waiting
-            .fetch_update(SeqCst, SeqCst, |waiting| waiting.checked_sub(1));
+    /// What was in the inbox stays there although this instance closes: others take it out when it
+    /// is overdue, as after one that was killed.
+    pub fn leaves(&self, send: impl FnOnce() -> Sent) -> bool {
+        self.waiting.fetch_add(1, SeqCst);
+        let left = send() == Sent::Yes;
+        if !left {
+            self.one_less();
+        }
+        left
     }
+
+    fn one_less(&self) {
+        less_by_one(&self.waiting);
+    }
+}
+
+/// Never below 0: the counts are others' to write, too.
+pub fn less_by_one(count: &AtomicU32) {
+    let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
 }
 
 /// How a handover went.
