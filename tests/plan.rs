@@ -7,10 +7,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rpmctl::model::*;
 use rpmctl::plan::{
-    Change, Observed, Pending, Plan, Running, Scope, check, decide, put_back, removal,
+    Change, Observed, Pending, Plan, Running, Scope, SocketPlan, check, decide, put_back, removal,
+    scale,
 };
 use rpmctl::units::template::Templates;
 use rpmctl::units::{Site, UnitSet, compile};
+
+#[path = "plan/sockets.rs"]
+mod sockets;
 
 /// What varies between two versions of an app.
 #[derive(Clone, Debug)]
@@ -18,10 +22,20 @@ struct Shape {
     name: &'static str,
     instances: u32,
     port: Option<u16>,
+    listeners: Listeners,
     env: String,
     kill_ms: u64,
     autostart: bool,
     increment: bool,
+}
+
+/// What an app with a port listens on besides, and how.
+#[derive(Clone, Debug, Default)]
+struct Listeners {
+    second: Option<&'static str>,
+    reuseport: bool,
+    /// Directives of the sockets.
+    options: Vec<(&'static str, &'static str)>,
 }
 
 fn app(shape: &Shape) -> App {
@@ -42,7 +56,21 @@ fn app(shape: &Shape) -> App {
             Some(_) => Mode::Cluster,
             None => Mode::Fork,
         },
-        listen: shape.port.map(Listen::Port).into_iter().collect(),
+        listen: shape
+            .port
+            .map(Listen::Port)
+            .into_iter()
+            .chain(
+                shape
+                    .port
+                    .and(shape.listeners.second)
+                    .map(|text| Listen::parse(text).unwrap()),
+            )
+            .collect(),
+        balance: match shape.listeners.reuseport {
+            true => Balance::Reuseport,
+            false => Balance::Shared,
+        },
         listen_fds: false,
         preload: true,
         env: BTreeMap::from([(name("VALUE"), shape.env.clone())]),
@@ -71,7 +99,15 @@ fn app(shape: &Shape) -> App {
         memory: None,
         autostart: shape.autostart,
         depends_on: vec![],
-        directives: Directives::default(),
+        directives: Directives {
+            socket: shape
+                .listeners
+                .options
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Directives::default()
+        },
         logs: LogFiles::default(),
         watch: None,
         schedule: None,
@@ -110,7 +146,7 @@ fn carried_out(plan: &Plan, observed: &Observed, wanted: &UnitSet) -> Observed {
         };
     };
     for app in &plan.apps {
-        for unit in app.stop.iter().chain(&app.reset) {
+        for unit in app.stops().iter().chain(&app.reset) {
             after.running.insert(unit.clone(), Running::Down);
         }
         for change in &app.units {
@@ -123,7 +159,7 @@ fn carried_out(plan: &Plan, observed: &Observed, wanted: &UnitSet) -> Observed {
         for link in &app.unlink {
             after.links.remove(link);
         }
-        for unit in app.start.iter().chain(&app.restart).chain(&app.wait) {
+        for unit in app.starts().iter().chain(&app.restart).chain(&app.wait) {
             after.running.insert(unit.clone(), Running::Up);
         }
         // A target starts what it wants.
@@ -136,12 +172,28 @@ fn carried_out(plan: &Plan, observed: &Observed, wanted: &UnitSet) -> Observed {
                 after.running.insert(unit, Running::Up);
             }
         }
+        for unit in &app.sockets.retire {
+            after.running.insert(unit.clone(), Running::Down);
+        }
     }
     after.pending = (!plan.owed.is_empty()).then(|| Pending {
         restart: plan.owed.clone(),
         reload: false,
     });
     after
+}
+
+fn listeners() -> impl Strategy<Value = Listeners> {
+    (
+        prop_oneof![Just(None), Just(Some("127.0.0.1:3001")), Just(Some("4000"))],
+        any::<bool>(),
+        proptest::sample::subsequence(vec![("Backlog", "7"), ("KeepAlive", "yes")], 0..=2),
+    )
+        .prop_map(|(second, reuseport, options)| Listeners {
+            second,
+            reuseport,
+            options,
+        })
 }
 
 fn shape(name: &'static str) -> impl Strategy<Value = Shape> {
@@ -152,12 +204,14 @@ fn shape(name: &'static str) -> impl Strategy<Value = Shape> {
         prop_oneof![Just(1600u64), Just(5000)],
         any::<bool>(),
         any::<bool>(),
+        listeners(),
     )
         .prop_map(
-            move |(instances, port, env, kill_ms, autostart, increment)| Shape {
+            move |(instances, port, env, kill_ms, autostart, increment, listeners)| Shape {
                 name,
                 instances,
                 port,
+                listeners,
                 env,
                 kill_ms,
                 autostart,
@@ -182,7 +236,10 @@ fn disturbed(base: Observed) -> impl Strategy<Value = Observed> {
         .flat_map(|stem| {
             (0..4).map(move |n| format!("{stem}@{n}.service")).chain([
                 format!("{stem}.target"),
-                format!("{stem}.socket"),
+                format!("{stem}@tcp-3000.socket"),
+                format!("{stem}@tcp-3001.socket"),
+                format!("{stem}@0.socket"),
+                format!("{stem}@1.socket"),
                 format!("{stem}-socket.service"),
             ])
         })
@@ -293,9 +350,9 @@ proptest! {
             // Those whose turn had not come are left alone, unless the socket they share changes.
             let earlier = before.apps.iter().find(|one| one.facts.app == app.facts.app).unwrap();
             let left = failed.pending.clone().unwrap_or_default().restart;
-            let shared = app.stop.iter().any(|unit| unit.ends_with(".socket"));
+            let shared = !app.sockets.halt.is_empty();
             for unit in earlier.wanted().iter().filter(|unit| !shared && left.contains(*unit)) {
-                let touched = [&app.restart, &app.stop, &app.reset];
+                let touched = [&app.restart, &app.stops(), &app.reset];
                 let is_left = failed.state(unit) == Running::Up;
                 prop_assert!(!is_left || touched.iter().all(|units| !units.contains(unit)), "{}", unit);
             }
@@ -323,6 +380,7 @@ fn two_apps(change: impl FnOnce(&mut Shape)) -> (UnitSet, Observed) {
         name: "api",
         instances: 2,
         port: Some(3000),
+        listeners: Listeners::default(),
         env: "a".into(),
         kill_ms: 1600,
         autostart: true,
@@ -367,28 +425,13 @@ fn fewer_instances_stop_the_last_and_leave_the_rest() {
 }
 
 #[test]
-fn another_port_stops_all_before_the_files_change() {
-    let (wanted, observed) = two_apps(|api| api.port = Some(3001));
-    let app = &plan_of(&wanted, &observed).apps[0];
-    for unit in [
-        "api.socket",
-        "api-socket.service",
-        "api@0.service",
-        "api@1.service",
-    ] {
-        assert!(app.stop.contains(&unit.to_owned()), "{unit}");
-    }
-    assert_eq!(app.start, ["api.target"]);
-    assert!(app.notes.iter().any(|note| note.contains("socket changes")));
-}
-
-#[test]
 fn a_job_that_has_ended_well_is_left_alone_until_it_changes() {
     let job = |env: &str| {
         let mut app = app(&Shape {
             name: "job",
             instances: 1,
             port: None,
+            listeners: Listeners::default(),
             env: env.into(),
             kill_ms: 1600,
             autostart: true,
@@ -439,7 +482,7 @@ fn what_one_app_is_owed_outlives_a_plan_for_another() {
     assert!(plan.is_empty() && plan.owed == owed);
     let removal = removal(&["worker".to_owned()], &observed);
     assert_eq!(removal.owed, owed);
-    assert!(removal.unfinished().eq(&owed));
+    assert!(removal.unfinished().eq(owed.iter().cloned()));
     let after = carried_out(&removal, &observed, &UnitSet::default());
     assert_eq!(plan_of(&both, &after).apps[0].restart, ["api@1.service"]);
 }
@@ -449,13 +492,13 @@ fn an_app_that_was_stopped_to_change_starts_again_after_an_interruption() {
     let (_, observed) = two_apps(|api| api.autostart = false);
     let (wanted, _) = two_apps(|api| {
         api.autostart = false;
-        api.port = Some(3001);
+        api.listeners.options = vec![("KeepAlive", "yes")];
     });
     let plan = plan_of(&wanted, &observed);
-    let unfinished: BTreeSet<String> = plan.unfinished().cloned().collect();
+    let unfinished: BTreeSet<String> = plan.unfinished().collect();
     assert!(unfinished.contains("api@0.service"), "{unfinished:?}");
     let mut stopped = observed.clone();
-    for unit in &plan.apps[0].stop {
+    for unit in &plan.apps[0].stops() {
         stopped.running.insert(unit.clone(), Running::Down);
     }
     stopped.pending = Some(Pending {
@@ -500,7 +543,7 @@ fn what_else_runs_of_a_template_is_no_instance_and_stops_when_it_goes() {
     let gone = &removed.apps[0].stop;
     let instances: Vec<&str> = gone
         .iter()
-        .filter(|unit| unit.contains('@'))
+        .filter(|unit| unit.contains('@') && unit.ends_with(".service"))
         .map(String::as_str)
         .collect();
     assert_eq!(

@@ -11,8 +11,10 @@ use super::interrupt::Interrupt;
 use super::observe;
 use super::progress::{Arrival, Progress, arrived, on_its_way, ticking};
 use super::rolling::{self, Restart};
+use super::sockets;
 use super::target::Selected;
 use super::verify::{self, Failure};
+use crate::model::Balance;
 use crate::plan::Running;
 use crate::systemd::{Job, Verb};
 use crate::unit_files::pending;
@@ -89,6 +91,7 @@ pub async fn control(
                         facts: one.facts,
                         turns: vec![units.collect()],
                         word: Arrival::Restarted,
+                        renew: false,
                     }
                 })
                 .collect();
@@ -180,7 +183,8 @@ async fn forget_failures(
         .collect();
     for one in selected {
         let name = &one.facts.app;
-        units.extend([name.socket(), name.holder(), name.target()]);
+        units.extend(one.facts.shared_units());
+        units.extend([name.target()]);
     }
     units.retain(|unit| state(unit) == Running::Failed);
     machine.manager.reset_failed(&units).await
@@ -200,7 +204,7 @@ async fn stop(
             Some(numbers) => units.extend(numbers.iter().map(|n| name.instance(*n))),
             None => {
                 let prefix = format!("{}@", name.stem());
-                units.extend([name.target(), name.holder(), name.socket()]);
+                units.extend([name.target(), name.holder()]);
                 units.extend(
                     states
                         .keys()
@@ -217,6 +221,15 @@ async fn stop(
     };
     // A target that is about to start looks down, and would come up later.
     units.retain(|unit| is_up(unit) || unit.ends_with(".target"));
+    let own = |unit: &&String| is_up(&unit.replace(".service", ".socket"));
+    let alone: Vec<String> = selected
+        .iter()
+        .filter(|one| one.instances.is_some() && one.facts.balance == Balance::Reuseport)
+        .flat_map(|one| units.iter().filter(|unit| one.facts.app.owns(unit)))
+        .filter(own)
+        .cloned()
+        .collect();
+    sockets::close_own(machine, &alone).await?;
     let jobs: Vec<Job> = units
         .iter()
         .map(|unit| Job::new(Verb::Stop, unit.as_str()))
@@ -231,7 +244,7 @@ async fn stop(
         } else if let Some(why) = problem {
             let of = |one: &&Selected<'_>| {
                 let name = &one.facts.app;
-                [name.target(), name.holder(), name.socket()].contains(&result.unit)
+                [name.target(), name.holder()].contains(&result.unit)
                     || result.unit.starts_with(&format!("{}@", name.stem()))
             };
             let app = selected

@@ -9,6 +9,7 @@ pub mod put_back;
 pub mod reload;
 pub mod rolling;
 pub mod run;
+pub mod sockets;
 pub mod target;
 mod together;
 pub mod verify;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::plan::{Observed, Pending, Running};
 use crate::systemd::Manager;
 use crate::unit_files::{Places, pending, scan};
-use crate::units::{UnitSet, marker};
+use crate::units::{AppUnits, UnitSet, marker};
 
 /// Above this many patterns the manager is asked for all its units: matching costs it patterns times units.
 const PATTERNS: usize = 32;
@@ -47,14 +47,7 @@ fn on_disk(
     env: io::Result<BTreeMap<String, String>>,
 ) -> anyhow::Result<Observed> {
     let units = scan::units(places, marker::is_ours).context("the unit folder cannot be read")?;
-    let names: BTreeSet<String> = wanted
-        .apps
-        .iter()
-        .flat_map(|app| {
-            let units = app.units.iter().map(|unit| unit.name.clone());
-            units.chain(app.wanted())
-        })
-        .collect();
+    let names: BTreeSet<String> = wanted.apps.iter().flat_map(AppUnits::names).collect();
     let foreign =
         scan::foreign(places, &names, &units).context("the unit folders cannot be read")?;
     Ok(Observed {
@@ -90,7 +83,7 @@ pub async fn running(
     let mut patterns: Vec<String> = stems
         .iter()
         .flat_map(|stem| {
-            ["@*.service", ".target", ".socket", "-socket.service"]
+            ["@*.service", ".target", "@*.socket", "-socket.service"]
                 .map(|ending| format!("{stem}{ending}"))
         })
         .collect();

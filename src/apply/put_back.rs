@@ -10,7 +10,7 @@ use super::observe;
 use super::progress::Progress;
 use super::run;
 use super::verify::Failure;
-use crate::plan::{Plan, put_back};
+use crate::plan::{AppPlan, Plan, put_back};
 use crate::unit_files::generations;
 use crate::units::UnitSet;
 
@@ -75,7 +75,9 @@ pub async fn run_or_put_back(
     if generations::newest(places)? != earlier {
         generations::drop_newest(places)
             .context("the generation of what was put back cannot be removed")?;
-        run::keep_generation(places, about)?;
+        let stays = |app: &&AppPlan| app.back.is_none() || !failed(app.facts.app.as_str());
+        let late = plan.apps.iter().filter(stays).flat_map(run::going_late);
+        run::keep_generation(places, about, &late.collect())?;
     }
     let mut put_back: Vec<PutBack> = before
         .apps

@@ -54,6 +54,7 @@ pub async fn reload(
             facts: one.facts,
             turns: turns(&units, at_once),
             word: Arrival::Reloaded,
+            renew: false,
         });
     }
     let failed = |app: &str| done.failures.iter().any(|failure| failure.app == app);

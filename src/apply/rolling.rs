@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Machine;
 use super::interrupt::Interrupt;
 use super::progress::{Arrival, Progress, on_its_way, ticking};
+use super::sockets;
 use super::together::together;
 use super::verify::{self, Failure};
 use crate::systemd::{Job, UnitState, Verb};
@@ -24,6 +25,8 @@ pub struct Restart<'a> {
     pub turns: Vec<Vec<String>>,
     /// What an instance is called that was up before and is again.
     pub word: Arrival,
+    /// Each gets a new socket of its own.
+    pub renew: bool,
 }
 
 /// What became of the restarts.
@@ -126,6 +129,9 @@ async fn turn(
     show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<()> {
     let since = Instant::now();
+    if app.renew {
+        sockets::renew(machine, units).await?;
+    }
     let (up, down): (Vec<UnitState>, Vec<UnitState>) = machine
         .manager
         .states(units)
@@ -139,7 +145,7 @@ async fn turn(
         .map(job(Verb::Restart))
         .chain(down.iter().map(job(Verb::Start)))
         .collect();
-    let word = |unit: &str| match up.iter().any(|state| state.name == unit) {
+    let word = |unit: &str| match app.renew || up.iter().any(|state| state.name == unit) {
         true => app.word,
         false => Arrival::Started,
     };

@@ -13,9 +13,10 @@ use super::interrupt::Interrupt;
 use super::observe;
 use super::progress::{Arrival, Progress, arrived, on_its_way, ticking};
 use super::rolling::{self, Restart};
+use super::sockets;
 use super::verify::{self, Failure};
 use crate::plan::{AppPlan, Change, FileChange, Observed, Plan};
-use crate::systemd::{Job, Verb};
+use crate::systemd::{Job, JobResult, Verb};
 use crate::unit_files::Places;
 use crate::unit_files::generations::{self, Snapshot};
 use crate::unit_files::pending::{self, Unfinished};
@@ -23,9 +24,10 @@ use crate::unit_files::write::{self, Changes};
 use crate::units::{Facts, UnitSet};
 
 /// Longest wait for units to stop, whatever time they allow themselves.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
-/// stage files → stop → files → daemon-reload → reset → start → restart → wait. Call it with the lock held, on a plan made under the same lock.
+/// stage files → stop → files → daemon-reload → sockets that must close → reset → sockets that open → start → restart → wait → sockets that are over, and
+/// their files. Call it with the lock held, on a plan made under the same lock.
 /// `about` is what the generation is called, None keeps none; `show` hears of each step. Returns what is not up in the end.
 /// Errors: nothing has changed when a file cannot be written; systemd's refusals name the unit.
 pub async fn run(
@@ -41,24 +43,25 @@ pub async fn run(
         .map(|unit| Job::new(Verb::Stop, unit.as_str()))
         .collect();
     // Whatever cannot be written is found out before the first unit stops.
-    let staged = file_changes(places, plan).stage()?;
+    sockets::look(plan)?;
+    let staged = file_changes(places, plan, When::First).stage()?;
     if plan.touches_files() && about.is_some() {
         generations::prepare(places)?;
     }
     let unfinished = Unfinished {
-        restart: plan.unfinished().cloned().collect(),
+        restart: plan.unfinished().collect(),
         reload: plan.reload,
     };
     pending::write(places, &unfinished).context("cannot write the list of unfinished work")?;
-    let results = machine
-        .manager
-        .run_jobs(&stops, PATIENCE, |result| {
-            if result.is_done() {
-                progress(format!("stopped   {}", result.unit));
-            }
-        })
-        .await?;
-    refuse_unless_stopped(&results)?;
+    for app in &plan.apps {
+        sockets::close(machine, &app.sockets.leave).await?;
+    }
+    let stopped = |result: &JobResult| {
+        if result.is_done() {
+            progress(format!("stopped   {}", result.unit));
+        }
+    };
+    refuse_unless_stopped(&machine.manager.run_jobs(&stops, PATIENCE, stopped).await?)?;
     if plan.touches_files() {
         staged.commit()?;
         for app in plan.apps.iter().filter(|app| app.touches_files()) {
@@ -70,7 +73,8 @@ pub async fn run(
         }
         if let Some(about) = about {
             // The files are written: what cannot be kept for a rollback must not keep them from being loaded.
-            if let Err(error) = keep_generation(places, about) {
+            let late = plan.apps.iter().flat_map(going_late).collect();
+            if let Err(error) = keep_generation(places, about, &late) {
                 progress(format!("note      no generation is kept: {error:#}"));
             }
         }
@@ -83,33 +87,64 @@ pub async fn run(
             .context("daemon-reload failed")?;
         progress("reloaded  systemd (daemon-reload)".to_owned());
     }
+    let halts: Vec<Job> = all(plan, |app| &app.sockets.halt)
+        .map(|unit| Job::new(Verb::Stop, unit.as_str()))
+        .collect();
+    // Connections wait in the sockets until they close.
+    let halted = |result: &JobResult| {
+        if result.is_done() {
+            progress(format!("stopped   {}", result.unit));
+        }
+    };
+    refuse_unless_stopped(&machine.manager.run_jobs(&halts, PATIENCE, halted).await?)?;
     // What was stopped for good may have ended badly before: it is not to stay on systemd's list of failed units.
     let resets: Vec<String> = all(plan, |app| &app.reset)
         .chain(all(plan, |app| &app.stop))
         .cloned()
         .collect();
     machine.manager.reset_failed(&resets).await?;
-    let starts: Vec<Job> = all(plan, |app| &app.start)
+    let mut failures = Vec::new();
+    // Those whose new sockets could be opened; the others go on as they are, and owe all of it.
+    let mut going: Vec<&AppPlan> = Vec::new();
+    let mut left: Vec<String> = Vec::new();
+    for app in &plan.apps {
+        if let Some(failure) = sockets::open(machine, app).await? {
+            failures.push(failure);
+            left.extend(app.unfinished());
+            continue;
+        }
+        for unit in &app.sockets.open {
+            progress(format!("opened    {unit}"));
+        }
+        failures.extend(sockets::set_queues(machine, app).await?);
+        going.push(app);
+    }
+    // From here until the start below connections to these are refused.
+    for app in &going {
+        sockets::let_go(machine, app).await?;
+    }
+    let starts: Vec<Job> = going
+        .iter()
+        .flat_map(|app| &app.start)
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
         .collect();
-    let mut failures = verify::refused(
+    failures.extend(verify::refused(
         &machine.manager.queue_jobs(&starts).await?,
-        &plan.apps.iter().map(|app| &app.facts).collect::<Vec<_>>(),
-    );
-    let restarts: Vec<Restart<'_>> = plan
-        .apps
+        &going.iter().map(|app| &app.facts).collect::<Vec<_>>(),
+    ));
+    let restarts: Vec<Restart<'_>> = going
         .iter()
         .map(|app| Restart {
             facts: &app.facts,
             turns: app.restart.iter().map(|unit| vec![unit.clone()]).collect(),
             word: Arrival::Restarted,
+            renew: app.sockets.renew,
         })
         .collect();
     let restarted = rolling::restart(machine, &restarts, interrupt, show).await?;
     failures.extend(restarted.failures);
     let begun = Instant::now();
-    let waits: Vec<(String, &Facts)> = plan
-        .apps
+    let waits: Vec<(String, &Facts)> = going
         .iter()
         .flat_map(|app| {
             let left = app.wait.iter().filter(|unit| !app.restart.contains(unit));
@@ -128,13 +163,56 @@ pub async fn run(
         )
         .await?,
     );
+    left.extend(restarted.left);
+    for app in &going {
+        let name = &app.facts.app;
+        if app.sockets.renew && left.iter().any(|unit| name.owns(unit)) {
+            left.push(name.socket_template());
+        }
+        let queues = app.sockets.queues.iter().map(|queue| queue.unit.clone());
+        let unset = queues.filter(|unit| failures.iter().any(|failure| failure.unit == *unit));
+        left.extend(unset);
+    }
+    // An instance that did not restart still listens on what is over.
+    going.retain(|app| {
+        let owes = left.iter().any(|unit| app.facts.app.owns(unit)) || failed(app, &failures);
+        !app.sockets.halt.is_empty() || !app.sockets.close.is_empty() || !owes
+    });
+    finish(machine, &going, progress).await?;
     // The next apply finds their files as they should be: that they run with older ones stands here alone.
     let unfinished = Unfinished {
-        restart: plan.owed.iter().cloned().chain(restarted.left).collect(),
+        restart: plan.owed.iter().cloned().chain(left).collect(),
         reload: false,
     };
     pending::write(places, &unfinished).context("cannot write the list of unfinished work")?;
     Ok(failures)
+}
+
+fn failed(app: &AppPlan, failures: &[Failure]) -> bool {
+    failures
+        .iter()
+        .any(|failure| failure.app == app.facts.app.as_str())
+}
+
+/// Sockets that no instance listens on any more close, and then their files go: a unit whose file is gone has no descriptor after a daemon-reload.
+async fn finish(
+    machine: &Machine,
+    apps: &[&AppPlan],
+    progress: impl Fn(String),
+) -> anyhow::Result<()> {
+    let places = &machine.places;
+    let mut changes = Changes::default();
+    for app in apps {
+        sockets::close(machine, &app.sockets.retire).await?;
+        for unit in &app.sockets.retire {
+            progress(format!("closed    {unit}"));
+        }
+        machine.manager.reset_failed(&app.sockets.retire).await?;
+        for change in app.units.iter().filter(|change| app.goes_late(change)) {
+            changes.remove(places.on_disk(&places.units).join(&change.name));
+        }
+    }
+    Ok(changes.commit()?)
 }
 
 /// What deciding again would still do, apps with failures left out: empty after a run that worked. Each app with what is not as it should be.
@@ -175,8 +253,15 @@ fn all<'a>(
     plan.apps.iter().flat_map(units)
 }
 
+/// Which files are meant: those of sockets that close late go late.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    First,
+    AtOnce,
+}
+
 /// The files and links of a plan, in their places on disk.
-pub fn file_changes(places: &Places, plan: &Plan) -> Changes {
+pub fn file_changes(places: &Places, plan: &Plan, when: When) -> Changes {
     let mut changes = Changes::default();
     let units = places.on_disk(&places.units);
     let env = places.on_disk(&places.env);
@@ -195,7 +280,11 @@ pub fn file_changes(places: &Places, plan: &Plan) -> Changes {
         }
         // The target last: without it nobody knows that the others are an app's, and a removal cut short could not be carried on.
         let is_target = |change: &&FileChange| change.name.ends_with(".target");
-        let (targets, others): (Vec<_>, Vec<_>) = app.units.iter().partition(is_target);
+        let now = app
+            .units
+            .iter()
+            .filter(|change| when == When::AtOnce || !app.goes_late(change));
+        let (targets, others): (Vec<_>, Vec<_>) = now.partition(is_target);
         for change in others.into_iter().chain(targets) {
             file(&units, change, 0o644);
         }
@@ -211,7 +300,7 @@ pub fn file_changes(places: &Places, plan: &Plan) -> Changes {
     changes
 }
 
-fn refuse_unless_stopped(results: &[crate::systemd::JobResult]) -> anyhow::Result<()> {
+fn refuse_unless_stopped(results: &[JobResult]) -> anyhow::Result<()> {
     let problems: Vec<String> = results
         .iter()
         .filter(|result| {
@@ -219,7 +308,7 @@ fn refuse_unless_stopped(results: &[crate::systemd::JobResult]) -> anyhow::Resul
             !matches!(&result.outcome, crate::systemd::Outcome::Refused(refusal) if refusal.is_no_such_unit())
                 && !matches!(result.outcome, crate::systemd::Outcome::Failed | crate::systemd::Outcome::Timeout)
         })
-        .filter_map(crate::systemd::JobResult::problem)
+        .filter_map(JobResult::problem)
         .collect();
     if problems.is_empty() {
         return Ok(());
@@ -246,9 +335,22 @@ fn described(app: &AppPlan) -> String {
     format!("{}: {}", app.facts.app, parts.join(", "))
 }
 
-/// Every file of ours as it is now becomes a generation.
-pub fn keep_generation(places: &Places, about: &str) -> anyhow::Result<u64> {
-    let observed = observe::files(places, &UnitSet::default())?;
+/// Files of an app that are on their way out, and go when the last instance has restarted.
+pub(super) fn going_late(app: &AppPlan) -> impl Iterator<Item = &str> {
+    let late = app.units.iter().filter(|change| app.goes_late(change));
+    late.map(|change| change.name.as_str())
+}
+
+/// Every file of ours as it is now becomes a generation, without those that go late.
+pub(super) fn keep_generation(
+    places: &Places,
+    about: &str,
+    late: &BTreeSet<&str>,
+) -> anyhow::Result<u64> {
+    let mut observed = observe::files(places, &UnitSet::default())?;
+    observed
+        .units
+        .retain(|name, _| !late.contains(name.as_str()));
     let snapshot = Snapshot {
         units: observed.units,
         env: observed.env,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Machine;
 use crate::journal::{LogApp, Query, Stream, read};
-use crate::model::ending;
+use crate::model::{Listen, ending};
 use crate::systemd::{Job, JobResult, Seen, UnitState, Verdict};
 use crate::units::Facts;
 
@@ -253,23 +253,15 @@ async fn without_socket<'a>(
 ) -> anyhow::Result<(Vec<(String, &'a Facts)>, Vec<Failure>)> {
     let sockets: BTreeMap<String, &Facts> = units
         .iter()
-        .filter(|(_, facts)| !facts.listen.is_empty())
-        .map(|(_, facts)| (facts.app.socket(), *facts))
+        .flat_map(|(_, facts)| facts.sockets().into_iter().map(|socket| (socket, *facts)))
         .collect();
     let names: Vec<String> = sockets.keys().cloned().collect();
-    let mut failures = Vec::new();
+    let mut failures: Vec<Failure> = Vec::new();
     for state in machine.manager.states(&names).await? {
-        if state.active == "failed" {
-            let facts = sockets[&state.name];
-            failures.push(Failure {
-                app: facts.app.to_string(),
-                why: format!(
-                    "cannot listen on {}; `ss -ltnp` shows who does",
-                    facts.listen.join(" ")
-                ),
-                lines: lines_about_socket(machine, facts).await,
-                unit: state.name,
-            });
+        let facts = sockets[&state.name];
+        let known = |failure: &Failure| failure.app == facts.app.as_str();
+        if state.active == "failed" && !failures.iter().any(known) {
+            failures.push(cannot_listen(machine, facts, &state.name).await);
         }
     }
     let explained = |facts: &Facts| {
@@ -284,11 +276,29 @@ async fn without_socket<'a>(
     Ok((left, failures))
 }
 
-/// Why systemd could not open the socket: `api.socket: Failed to create listening socket ([::]:3000): Address already in use`.
-async fn lines_about_socket(machine: &Machine, facts: &Facts) -> Vec<String> {
+/// A socket that systemd could not open.
+pub async fn cannot_listen(machine: &Machine, facts: &Facts, socket: &str) -> Failure {
+    let of = |listen: &&String| {
+        Listen::parse(listen).is_ok_and(|address| facts.app.socket(&address) == socket)
+    };
+    let addresses = match facts.listen.iter().find(of) {
+        Some(address) => address.clone(),
+        None => facts.listen.join(" "),
+    };
+    Failure {
+        app: facts.app.to_string(),
+        unit: socket.to_owned(),
+        why: format!("cannot listen on {addresses}; `ss -ltnp` shows who does"),
+        lines: lines_about_socket(machine, facts, socket).await,
+    }
+}
+
+/// Why systemd could not open the socket: `api@tcp-3000.socket: Failed to create listening socket ([::]:3000): Address already in use`.
+async fn lines_about_socket(machine: &Machine, facts: &Facts, socket: &str) -> Vec<String> {
     let of = LogApp {
         name: facts.app.to_string(),
         stem: facts.app.stem().to_owned(),
+        sockets: facts.sockets(),
         instances: None,
         date_format: None,
     };
@@ -299,7 +309,7 @@ async fn lines_about_socket(machine: &Machine, facts: &Facts) -> Vec<String> {
     };
     read::sync().await;
     let entries = read::past(&query).await.unwrap_or_default();
-    let begin = format!("{}: Failed to ", facts.app.socket());
+    let begin = format!("{socket}: Failed to ");
     let about = |text: String| {
         text.strip_prefix(&begin)
             .map(|rest| format!("failed to {rest}"))
@@ -319,6 +329,7 @@ pub(super) async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> 
     let of = LogApp {
         name: app.to_string(),
         stem: app.stem().to_owned(),
+        sockets: vec![],
         instances: number.map(|number| vec![number]),
         date_format: None,
     };

@@ -129,6 +129,7 @@ pub async fn logs(args: LogsArgs, user: bool) -> anyhow::Result<ExitCode> {
         .map(|one| LogApp {
             name: one.facts.app.to_string(),
             stem: one.facts.app.stem().to_owned(),
+            sockets: one.facts.sockets(),
             instances: one.instances,
             date_format: one.facts.date_format.clone(),
         })

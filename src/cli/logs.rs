@@ -338,6 +338,7 @@ mod tests {
         let app = LogApp {
             name: "api".into(),
             stem: "api".into(),
+            sockets: vec![],
             instances: None,
             date_format: Some("YYYY".into()),
         };

@@ -36,7 +36,7 @@ pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
         Scope::Wanted
     };
     let plan = plan::make(&compiled.set, &observed, &scope)?;
-    run::file_changes(&places, &plan).commit()?;
+    run::file_changes(&places, &plan, run::When::AtOnce).commit()?;
     machine::install_loaded(&places, &compiled.set)?;
     for app in &compiled.set.apps {
         for unit in &app.units {

@@ -246,6 +246,7 @@ async fn serve(machine: &Machine, set: &UnitSet, asked: &mut Asked) -> anyhow::R
         .map(|app| LogApp {
             name: app.facts.app.to_string(),
             stem: app.facts.app.stem().to_owned(),
+            sockets: app.facts.sockets(),
             instances: None,
             date_format: app.facts.date_format.clone(),
         })

@@ -3,7 +3,7 @@
 /// One line, by the key's name; `None` for a key that is not acted on.
 pub fn becomes(key: &str) -> Option<&'static str> {
     Some(match key {
-        "name" => "the units NAME@.service, NAME.target, NAME.socket",
+        "name" => "the units NAME@.service, NAME.target and sockets such as NAME@tcp-3000.socket",
         "script" | "args" | "interpreter" | "node_args" => "ExecStart=",
         "cwd" => "WorkingDirectory=",
         "name_prefix" | "append_env_to_name" => "part of the units' names",
@@ -11,9 +11,10 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "user" => "User=",
         "group" => "Group=",
         "instances" => "Wants= of NAME.target: NAME@0.service and so on",
-        "exec_mode" => "cluster: Sockets=NAME.socket, and the listen shim in LD_PRELOAD",
-        "listen" => "ListenStream= of NAME.socket",
-        "listen_fds" => "Sockets=NAME.socket, without the shim",
+        "exec_mode" => "cluster: Sockets=, and the listen shim in LD_PRELOAD",
+        "listen" => "ListenStream= of a socket such as NAME@tcp-3000.socket, one an address",
+        "listen_fds" => "Sockets= without the shim; one unit holds all addresses, in their order",
+        "balance" => "reuseport: NAME@.socket with ReusePort=yes, one an instance",
         "preload" => "NODE_OPTIONS=--require= in the EnvironmentFile=",
         "port" | "env" => "EnvironmentFile= of mode 0600",
         "instance_var" => "Environment=NODE_APP_INSTANCE=%i",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::model::host::{Found, Host, Questions};
 use crate::model::{App, Listen, Mode, Model, Name};
 
+use super::cluster::Port;
 use super::fields::{At, Fields};
 use super::file::{Written, WrittenApp};
 use super::lookup::Lookup;
@@ -165,15 +166,22 @@ fn draft<'a>(
     );
     let listen_fds = fields.bool("listen_fds").unwrap_or(false);
     let preload = fields.bool("preload").unwrap_or(true);
+    let increment_var = env::increment(&mut fields, &environment.env);
+    let own_ports = increment_var
+        .as_ref()
+        .is_some_and(|name| name.as_str() == "PORT");
     let listen = cluster::listen(
         &mut fields,
         mode,
         instances.count,
         listen_fds,
-        environment.port.as_ref(),
+        match own_ports {
+            true => Port::Own,
+            false => Port::of(environment.port.as_ref()),
+        },
         resolved.as_ref().map(|r| &r.command),
     );
-    let increment_var = env::increment(&mut fields, &environment.env);
+    let balance = cluster::balance(&mut fields, &listen);
     let instance_var = match fields.env_name("instance_var") {
         Some((name, _)) => name,
         None => crate::model::EnvName::new(defaults::INSTANCE_VAR).expect("a valid name"),
@@ -209,6 +217,7 @@ fn draft<'a>(
             instances: instances.count,
             mode,
             listen: listen.iter().map(|(listen, _)| listen.clone()).collect(),
+            balance,
             listen_fds,
             preload,
             env: environment.env,

@@ -1,6 +1,6 @@
 //! `instances`, `exec_mode`, `listen`: how many, and what they share.
 
-use crate::model::{Command, Listen, Mode};
+use crate::model::{Balance, Command, Listen, Mode};
 
 use super::fields::{At, Fields};
 use super::keys::INSTANCES_MAX;
@@ -82,13 +82,28 @@ pub fn mode(fields: &mut Fields, instances: &Instances, javascript: bool) -> Mod
     }
 }
 
+/// PORT of the environment, which `listen` falls back to.
+pub enum Port<'a> {
+    None,
+    /// The same for all instances.
+    Shared(&'a At<String>),
+    /// `increment_var = "PORT"`: each instance listens on one of its own.
+    Own,
+}
+
+impl<'a> Port<'a> {
+    pub fn of(written: Option<&'a At<String>>) -> Port<'a> {
+        written.map_or(Port::None, Port::Shared)
+    }
+}
+
 /// What the instances share, each with its place: `listen`, else PORT of the environment. Nothing in fork mode, unless the app takes descriptors itself.
 pub fn listen(
     fields: &mut Fields,
     mode: Mode,
     count: u32,
     listen_fds: bool,
-    port: Option<&At<String>>,
+    port: Port<'_>,
     command: Option<&Command>,
 ) -> Vec<At<Listen>> {
     let written = fields.field("listen");
@@ -99,8 +114,8 @@ pub fn listen(
             _ => addresses(fields, vec![&field.value]),
         },
         None if mode == Mode::Fork => return Vec::new(),
-        None => match port {
-            Some((text, span)) => match Listen::parse(text) {
+        None => match &port {
+            Port::Shared((text, span)) => match Listen::parse(text) {
                 Ok(listen) => vec![(listen, span.clone())],
                 Err(_) => {
                     fields.note(
@@ -110,11 +125,21 @@ pub fn listen(
                     Vec::new()
                 }
             },
-            None => Vec::new(),
+            Port::None | Port::Own => Vec::new(),
         },
     };
     if list.is_empty() {
-        if written.is_none() && mode == Mode::Cluster && count > 1 && port.is_none() {
+        if matches!(port, Port::Own) && mode == Mode::Cluster && count > 1 {
+            let span = fields.span("increment_var");
+            fields.note(
+                span,
+                "each instance has a PORT of its own, so they share nothing: without increment_var they share one",
+            );
+        } else if written.is_none()
+            && mode == Mode::Cluster
+            && count > 1
+            && matches!(port, Port::None)
+        {
             let span = fields.app.span.clone();
             fields.note(
                 span,
@@ -138,6 +163,33 @@ pub fn listen(
         sharing(fields, &place, command);
     }
     list
+}
+
+/// `balance`; a socket an instance needs TCP, where one address can have several.
+pub fn balance(fields: &mut Fields, listen: &[At<Listen>]) -> Balance {
+    if fields.choice("balance").as_deref() != Some("reuseport") {
+        return Balance::Shared;
+    }
+    let span = fields.span("balance");
+    let problem = |label: &str| {
+        Problem::at(
+            &span,
+            "balance = \"reuseport\" gives each instance a TCP listener on the same address",
+        )
+        .label(label)
+    };
+    let found = match listen.iter().find(|(address, _)| address.port().is_none()) {
+        _ if listen.is_empty() => Some(problem(
+            "this app has none: set `listen` or `port` in cluster mode, or leave `balance` out",
+        )),
+        Some((path, place)) => Some(
+            problem("the path of a unix socket can have one listener alone: leave `balance` out")
+                .also(place, format!("{path} is such a path")),
+        ),
+        None => None,
+    };
+    fields.problems.extend(found);
+    Balance::Reuseport
 }
 
 /// A program into which nothing can be loaded binds the port itself, which fails while systemd holds it.

@@ -54,6 +54,7 @@ const OWNED: &[(&str, &str, &str)] = &[
     ("Install", "UpheldBy", "WantedBy or RequiredBy"),
     ("Socket", "ListenStream", "`listen`"),
     ("Socket", "Service", "nothing: an idle service holds the socket"),
+    ("Socket", "ReusePort", "`balance`: one shared socket is open once"),
     ("Socket", "Accept", "nothing: the instances accept"),
 ];
 

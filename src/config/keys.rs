@@ -149,6 +149,7 @@ pub const KEYS: &[Key] = &[
     key("instances", &[], Instances, "How many: a number, \"max\" for one a processor, negative for processors less that many.", "1", Now),
     key("exec_mode", &[], Choice(&["fork", "cluster", "fork_mode", "cluster_mode"]), "cluster: the instances share their listeners; fork: they share nothing.", "cluster when `instances` is given and node or bun runs a JavaScript file, else fork", Now),
     key("listen", &[], Listen, "What the instances listen on together in cluster mode; false for nothing.", "`port`, else `env.PORT`", Now),
+    key("balance", &[], Choice(&["shared", "reuseport"]), "Who spreads connections: shared, the instances, which accept from one socket; reuseport, the kernel, with a socket an instance.", "shared", Now),
     key("listen_fds", &[], Bool, "The app takes its listeners from systemd itself, sd_listen_fds(3).", "false", Now),
     key("preload", &[], Bool, "Node loads a module of rpmctl's that drains connections and stands in for PM2's process.send and cluster.isWorker.", "true", Now),
     key("port", &[], Port, "Sets PORT in the environment.", "none", Now),

@@ -135,12 +135,17 @@ fn bytes(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
-/// The app's name and instance in one of its unit names: `api@2.service`, `api.socket`.
+/// The app's name and instance in one of its unit names: `api@2.service`, `api@2.socket`, `api@tcp-3000.socket`.
 fn owner(unit: &str) -> Option<(String, Option<u32>)> {
     let (stem, kind) = unit.rsplit_once('.')?;
     match kind {
-        "service" => split_instance(stem).map(|(stem, index)| (unescape(stem), Some(index))),
-        "socket" => Some((unescape(stem), None)),
+        "service" | "socket" => match split_instance(stem) {
+            Some((stem, index)) => Some((unescape(stem), Some(index))),
+            None if kind == "socket" => {
+                stem.split_once('@').map(|(stem, _)| (unescape(stem), None))
+            }
+            None => None,
+        },
         _ => None,
     }
 }
@@ -237,7 +242,7 @@ mod tests {
         assert_eq!(failed.invocation.as_deref(), Some("aaaa"));
         assert_eq!(failed.result.as_deref(), Some("oom-kill"));
         let exited = line(json!({
-            "_TRANSPORT": "journal", "SYSLOG_IDENTIFIER": "systemd", "USER_UNIT": "api.socket",
+            "_TRANSPORT": "journal", "SYSLOG_IDENTIFIER": "systemd", "USER_UNIT": "api@tcp-3000.socket",
             "_SYSTEMD_USER_UNIT": "init.scope", "RPMCTL_APP": null, "EXIT_CODE": "killed", "EXIT_STATUS": "KILL",
         }));
         assert_eq!(
@@ -313,7 +318,8 @@ mod tests {
         fn every_name_comes_back_from_its_unit(written in "\\PC{1,30}", index in any::<u32>()) {
             if let Ok(name) = Name::new(&written) {
                 prop_assert_eq!(owner(&name.instance(index)), Some((written.clone(), Some(index))));
-                prop_assert_eq!(owner(&name.socket()), Some((written, None)));
+                let address = crate::model::Listen::Port(3000);
+                prop_assert_eq!(owner(&name.socket(&address)), Some((written, None)));
             }
         }
 

@@ -28,6 +28,8 @@ pub struct LogApp {
     pub name: String,
     /// Its unit names up to `@`: [`crate::model::Name::stem`].
     pub stem: String,
+    /// Its sockets as they are now.
+    pub sockets: Vec<String>,
     /// Only these; None for all, those of the past included.
     pub instances: Option<Vec<u32>>,
     /// `log_date_format`, or what `time = true` stands for.
@@ -216,7 +218,7 @@ impl Query {
             if !follow && matches!(self.stream, Some(Stream::Manager) | None) {
                 let mut units: Vec<String> = indexes.iter().map(unit).collect();
                 if app.instances.is_none() {
-                    units.push(format!("{}.socket", app.stem));
+                    units.extend(app.sockets.iter().cloned());
                 }
                 for unit in units {
                     let mut term = manager.clone();
@@ -280,6 +282,7 @@ mod tests {
         LogApp {
             name: "my api".into(),
             stem: "my\\x20api".into(),
+            sockets: vec!["my\\x20api@tcp-3000.socket".into()],
             instances,
             date_format: None,
         }
@@ -302,7 +305,7 @@ mod tests {
                 "SYSLOG_IDENTIFIER=my api@3 & _TRANSPORT=stdout",
                 "_PID=1 & UNIT=my\\x20api@0.service",
                 "_PID=1 & UNIT=my\\x20api@3.service",
-                "_PID=1 & UNIT=my\\x20api.socket",
+                "_PID=1 & UNIT=my\\x20api@tcp-3000.socket",
             ]
         );
         assert_eq!(
@@ -346,13 +349,14 @@ mod tests {
     fn user() {
         let mut query = Query::new(Scope::User { uid: 1001 }, vec![app(None)]);
         query.apps[0].stem = "my-api".into();
+        query.apps[0].sockets = vec!["my-api@tcp-3000.socket".into()];
         assert_eq!(
             terms(&query, &[1], false),
             [
                 "_SYSTEMD_USER_SLICE=app-my\\x2dapi.slice & _UID=1001",
                 "SYSLOG_IDENTIFIER=my api@1 & _TRANSPORT=stdout & _UID=1001",
                 "_SYSTEMD_USER_UNIT=init.scope & USER_UNIT=my-api@1.service & _UID=1001",
-                "_SYSTEMD_USER_UNIT=init.scope & USER_UNIT=my-api.socket & _UID=1001",
+                "_SYSTEMD_USER_UNIT=init.scope & USER_UNIT=my-api@tcp-3000.socket & _UID=1001",
             ]
         );
         assert_eq!(
@@ -392,7 +396,7 @@ mod tests {
     #[test]
     fn seen() {
         let apps = [app(None)];
-        let units = "my\\x20api@0.service\nmy\\x20api@11.service\nmy\\x20api.socket\nssh@1.service\nmy\\x20api@x.service\n";
+        let units = "my\\x20api@0.service\nmy\\x20api@11.service\nmy\\x20api@tcp-3000.socket\nssh@1.service\nmy\\x20api@x.service\n";
         assert_eq!(instances_seen(&apps, units), [BTreeSet::from([0, 11])]);
     }
 
@@ -407,7 +411,7 @@ mod tests {
         };
         assert!(query.wants(&entry("my\\x20api@2.service")));
         assert!(!query.wants(&entry("my\\x20api@1.service")));
-        assert!(!query.wants(&entry("my\\x20api.socket")));
+        assert!(!query.wants(&entry("my\\x20api@tcp-3000.socket")));
         assert!(!query.wants(&entry("other@2.service")));
     }
 }

@@ -27,6 +27,8 @@ pub struct App {
     pub mode: Mode,
     /// What all instances share; empty in fork mode.
     pub listen: Vec<Listen>,
+    /// `balance`
+    pub balance: Balance,
     /// `listen_fds`: the app takes the descriptors of sd_listen_fds(3) itself.
     pub listen_fds: bool,
     /// `preload`: Node loads rpmctl's preload.
@@ -64,6 +66,15 @@ impl Mode {
             Mode::Cluster => "cluster",
         }
     }
+}
+
+/// Who spreads connections over the instances.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Balance {
+    /// One socket an address, from which every instance accepts.
+    Shared,
+    /// A socket an instance, all on the same address (`SO_REUSEPORT`, socket(7)): the kernel spreads connections by a hash.
+    Reuseport,
 }
 
 #[derive(Clone, PartialEq, Debug)]

@@ -41,6 +41,23 @@ impl Listen {
         }
     }
 
+    /// Whether two sockets cannot be open on the two at once: the same port, and one address that the other takes in. A port on all addresses is taken
+    /// to be IPv6 that takes in IPv4 (`net.ipv6.bindv6only`), as it nearly always is.
+    pub fn clashes(&self, other: &Listen) -> bool {
+        if self.port().is_none() || self.port() != other.port() {
+            return self == other;
+        }
+        let (Listen::Address(a), Listen::Address(b)) = (self, other) else {
+            return true;
+        };
+        a == b
+            || [a, b].iter().any(|one| one.ip().is_unspecified())
+                && (a.is_ipv4() == b.is_ipv4()
+                    || [a, b]
+                        .iter()
+                        .any(|one| one.is_ipv6() && one.ip().is_unspecified()))
+    }
+
     /// The TCP port, when there is one.
     pub fn port(&self) -> Option<u16> {
         match self {
@@ -69,6 +86,21 @@ mod tests {
     fn forms() {
         for text in ["3000", "127.0.0.1:80", "[::1]:8080", "/run/app.sock"] {
             assert_eq!(Listen::parse(text).unwrap().to_string(), text);
+        }
+        for (a, b, clash) in [
+            ("3000", "127.0.0.1:3000", true),
+            ("3000", "3001", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("10.0.0.1:80", "127.0.0.1:80", false),
+            ("/run/a", "/run/b", false),
+            ("/run/a", "/run/a", true),
+            ("/run/a", "80", false),
+        ] {
+            let parsed = |text| Listen::parse(text).unwrap();
+            assert_eq!(parsed(a).clashes(&parsed(b)), clash, "{a} {b}");
+            assert_eq!(parsed(b).clashes(&parsed(a)), clash, "{b} {a}");
         }
         for bad in [
             "0",

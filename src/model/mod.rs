@@ -15,8 +15,8 @@ pub mod signal;
 pub mod span;
 
 pub use app::{
-    App, Dependency, Directives, LogFiles, Memory, Mode, Model, Readiness, Restart, Schedule, Stop,
-    Watch,
+    App, Balance, Dependency, Directives, LogFiles, Memory, Mode, Model, Readiness, Restart,
+    Schedule, Stop, Watch,
 };
 pub use bytes::Bytes;
 pub use command::Command;

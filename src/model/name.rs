@@ -2,8 +2,19 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
+use super::Listen;
+
 /// Longest unit-name stem: 255 bytes (systemd.unit(5)) less the longest ending we add, `-socket.service` or `@4294967295.service`, and room for a job.
 const STEM_MAX: usize = 200;
+
+/// systemd.unit(5).
+const UNIT_MAX: usize = 255;
+
+/// What the label of a shared socket begins with.
+const TCP: &str = "tcp-";
+const UNIX: &str = "unix-";
 
 /// The name of an app as its user wrote it; every value of this type has a valid unit name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,7 +53,7 @@ impl Name {
         if written == "all" {
             return refuse("is the word for every app");
         }
-        let stem = escape(written);
+        let stem = escape(written, "._-");
         if stem.len() > STEM_MAX {
             return refuse("is too long for a unit name (200 bytes after escaping)");
         }
@@ -70,11 +81,46 @@ impl Name {
         format!("{}@{index}.service", self.stem)
     }
 
-    pub fn socket(&self) -> String {
-        format!("{}.socket", self.stem)
+    /// The socket of one address that all instances share: `api@tcp-3000.socket`, `api@tcp-127.0.0.1-3000.socket`,
+    /// `api@unix-run-api.sock.socket`. The name follows from the address: another address is another unit, and both can be open at once. It never is that
+    /// of an instance, which is a number. No colon: systemd-analyze(1) takes what follows one for an alias.
+    pub fn socket(&self, address: &Listen) -> String {
+        let label = match address {
+            Listen::Port(port) => format!("{TCP}{port}"),
+            Listen::Address(address) => {
+                let text = address.to_string().replace(['[', ']'], "");
+                format!("{TCP}{}", text.replace(':', "-"))
+            }
+            Listen::Path(path) => {
+                let parts: Vec<String> = path.split('/').map(|part| escape(part, "._")).collect();
+                format!("{UNIX}{}", parts[1..].join("-"))
+            }
+        };
+        let name = |label: &str| format!("{}@{label}.socket", self.stem);
+        let label = escape(&label, "._-\\");
+        if name(&label).len() <= UNIT_MAX {
+            return name(&label);
+        }
+        let hash = Sha256::digest(label.as_bytes());
+        let hex: String = hash
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        name(&format!("{UNIX}{hex}"))
     }
 
-    /// The idle service that the socket activates instead of an instance.
+    /// `balance = "reuseport"`: the template of the sockets, one an instance.
+    pub fn socket_template(&self) -> String {
+        format!("{}@.socket", self.stem)
+    }
+
+    /// `balance = "reuseport"`: the socket of one instance.
+    pub fn instance_socket(&self, index: u32) -> String {
+        format!("{}@{index}.socket", self.stem)
+    }
+
+    /// The idle service that the shared sockets activate instead of an instance.
     pub fn holder(&self) -> String {
         format!("{}-socket.service", self.stem)
     }
@@ -83,19 +129,21 @@ impl Name {
         format!("{}.target", self.stem)
     }
 
-    /// Whether a unit of this name is one of the app's: its target, socket, holder, template or an instance.
+    /// Whether a unit of this name is one of the app's: its target, holder, template, an instance, or a socket.
     pub fn owns(&self, unit: &str) -> bool {
-        let instance = || {
-            let number = unit
-                .strip_prefix(&self.stem)?
-                .strip_prefix('@')?
-                .strip_suffix(".service")?;
-            number.parse::<u32>().ok().map(|n| n.to_string() == number)
-        };
-        [self.target(), self.socket(), self.holder(), self.template()]
-            .iter()
-            .any(|own| own == unit)
-            || instance() == Some(true)
+        let mine = || unit.strip_prefix(&self.stem)?.strip_prefix('@');
+        let number = |text: &str| text.parse::<u32>().is_ok_and(|n| n.to_string() == text);
+        let part = mine().is_some_and(|rest| match rest.rsplit_once('.') {
+            Some((index, "service")) => index.is_empty() || number(index),
+            Some((label, "socket")) => {
+                label.is_empty()
+                    || number(label)
+                    || label.starts_with(TCP)
+                    || label.starts_with(UNIX)
+            }
+            _ => false,
+        });
+        part || [self.target(), self.holder()].iter().any(|own| own == unit)
     }
 
     /// File name of the app's environment, in the environment directory.
@@ -110,16 +158,17 @@ impl fmt::Display for Name {
     }
 }
 
-/// `\xHH` for every byte that a unit name cannot hold.
-fn escape(text: &str) -> String {
-    let mut stem = String::with_capacity(text.len());
+/// `\xHH` for every byte that is neither a letter, a digit nor one of `kept`.
+fn escape(text: &str, kept: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => stem.push(byte.into()),
-            _ => stem.push_str(&format!("\\x{byte:02x}")),
+        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
+            escaped.push(byte.into());
+        } else {
+            escaped.push_str(&format!("\\x{byte:02x}"));
         }
     }
-    stem
+    escaped
 }
 
 #[cfg(test)]
@@ -140,6 +189,28 @@ mod tests {
     }
 
     #[test]
+    fn sockets_by_address() {
+        let name = Name::new("api").unwrap();
+        for (address, unit) in [
+            ("3000", "api@tcp-3000.socket"),
+            ("127.0.0.1:3000", "api@tcp-127.0.0.1-3000.socket"),
+            ("[::1]:3000", "api@tcp---1-3000.socket"),
+            ("[fe80::1%2]:80", "api@tcp-fe80--1\\x252-80.socket"),
+            ("/run/my-api.sock", "api@unix-run-my\\x2dapi.sock.socket"),
+            ("/3000", "api@unix-3000.socket"),
+        ] {
+            let socket = name.socket(&Listen::parse(address).unwrap());
+            assert_eq!(socket, unit);
+            assert!(name.owns(&socket), "{socket}");
+        }
+        let long = |end: char| Listen::parse(&format!("/{}{end}", "-".repeat(100))).unwrap();
+        let longest = Name::new(&"x".repeat(200)).unwrap();
+        let socket = longest.socket(&long('a'));
+        assert!(socket.len() <= 255 && longest.owns(&socket), "{socket}");
+        assert_ne!(socket, longest.socket(&long('b')));
+    }
+
+    #[test]
     fn refused() {
         for bad in [
             "", "  ", "../x", "a/b", "@", "a@1", "-x", ".hidden", "a\nb", "all",
@@ -156,7 +227,11 @@ mod tests {
         let name = Name::new("api").unwrap();
         for own in [
             "api.target",
-            "api.socket",
+            "api@tcp-3000.socket",
+            "api@tcp---1-3000.socket",
+            "api@unix-run-api.sock.socket",
+            "api@.socket",
+            "api@0.socket",
             "api-socket.service",
             "api@.service",
             "api@12.service",
@@ -168,8 +243,10 @@ mod tests {
             "api2@.service",
             "api@x.service",
             "api@07.service",
-            "api@0.socket",
+            "api@x.socket",
+            "api@07.socket",
             "api-socket.socket",
+            "api.socket",
             "xapi.target",
         ] {
             assert!(!name.owns(other), "{other}");

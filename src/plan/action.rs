@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::sockets::SocketPlan;
 use crate::units::{AppUnits, Facts};
 
 #[derive(Clone, Debug, Default)]
@@ -15,7 +16,7 @@ pub struct Plan {
 }
 
 /// What happens to one app. The phases of all apps run together, in the order of the fields: stop, files, environment and links, then (after one
-/// daemon-reload) reset, start, restart, wait.
+/// daemon-reload) sockets that must be closed, reset, sockets to open, start, restart, wait, and last the sockets that are not needed any more.
 #[derive(Clone, Debug)]
 pub struct AppPlan {
     pub facts: Facts,
@@ -25,6 +26,8 @@ pub struct AppPlan {
     pub units: Vec<FileChange>,
     /// Contents are secret: shown as names of variables only.
     pub env: Vec<FileChange>,
+    /// Sockets that open, change or close.
+    pub sockets: SocketPlan,
     /// Links to make and to remove: folder and unit.
     pub link: Vec<(String, String)>,
     pub unlink: Vec<(String, String)>,
@@ -66,6 +69,7 @@ impl AppPlan {
             change,
             stop: vec![],
             units: vec![],
+            sockets: SocketPlan::default(),
             env: vec![],
             link: vec![],
             unlink: vec![],
@@ -86,6 +90,50 @@ impl AppPlan {
             && self.start.is_empty()
             && self.restart.is_empty()
             && self.wait.is_empty()
+            && self.sockets.is_empty()
+    }
+
+    /// Everything that stops before anything starts.
+    pub fn stops(&self) -> Vec<String> {
+        let sockets = &self.sockets;
+        [
+            &sockets.leave[..],
+            &self.stop,
+            &sockets.halt,
+            &sockets.close,
+        ]
+        .concat()
+    }
+
+    /// Everything that starts, sockets first.
+    pub fn starts(&self) -> Vec<String> {
+        [&self.sockets.open[..], &self.start].concat()
+    }
+
+    /// Whether this file goes only when its unit, a socket or its holder, is closed, late in the plan.
+    pub fn goes_late(&self, change: &FileChange) -> bool {
+        self.change != Change::Remove
+            && change.after.is_none()
+            && (change.name.ends_with(".socket") || change.name == self.facts.app.holder())
+    }
+
+    /// What would be unfinished if nothing of the plan were done.
+    pub fn unfinished(&self) -> Vec<String> {
+        let name = &self.facts.app;
+        let sockets = &self.sockets;
+        let again = self.stop.iter().chain(&sockets.halt);
+        let mut units: Vec<String> = self
+            .restart
+            .iter()
+            .chain(again.filter(|unit| self.wait.contains(unit)))
+            .chain(&sockets.open)
+            .chain(sockets.queues.iter().map(|queue| &queue.unit))
+            .cloned()
+            .collect();
+        let anew = !sockets.halt.is_empty() || !sockets.close.is_empty();
+        units.extend(anew.then(|| name.holder()));
+        units.extend(sockets.renew.then(|| name.socket_template()));
+        units
     }
 
     pub fn touches_files(&self) -> bool {
@@ -105,14 +153,12 @@ impl Plan {
         self.apps.iter().any(AppPlan::touches_files)
     }
 
-    /// What would be unfinished if this plan were cut short anywhere: instances to restart, those that stop only to start again, and what was owed before.
-    pub fn unfinished(&self) -> impl Iterator<Item = &String> {
+    /// What would be unfinished if this plan were cut short anywhere: instances to restart, those that stop only to start again, sockets (see
+    /// `sockets::pending`), and what was owed before.
+    pub fn unfinished(&self) -> impl Iterator<Item = String> {
         self.apps
             .iter()
-            .flat_map(|app| {
-                let again = app.stop.iter().filter(|unit| app.wait.contains(unit));
-                app.restart.iter().chain(again)
-            })
-            .chain(&self.owed)
+            .flat_map(AppPlan::unfinished)
+            .chain(self.owed.iter().cloned())
     }
 }

@@ -25,7 +25,15 @@ fn rules(app: &AppPlan, observed: &Observed, broken: &mut Vec<String>) {
         _ => vec![],
     };
     let goes = |unit: &String| own(unit) || strays.contains(unit);
-    let units = [&app.stop, &app.reset, &app.start, &app.restart, &app.wait];
+    let (stops, starts) = (app.stops(), app.starts());
+    let units = [
+        &stops,
+        &app.reset,
+        &starts,
+        &app.restart,
+        &app.wait,
+        &app.sockets.retire,
+    ];
     rule(
         units.into_iter().flatten().all(goes),
         "a unit of another app is touched",
@@ -58,12 +66,26 @@ fn rules(app: &AppPlan, observed: &Observed, broken: &mut Vec<String>) {
         "removed while a unit of it still runs",
     );
     rule(
-        app.restart.iter().all(|unit| !app.stop.contains(unit)),
+        app.restart.iter().all(|unit| !stops.contains(unit)),
         "an instance is both stopped and restarted",
     );
     rule(
         app.restart.iter().all(|unit| app.wait.contains(unit)),
         "an instance is restarted and nobody waits for it",
+    );
+    rule(
+        app.sockets.halt.iter().all(|unit| app.wait.contains(unit)),
+        "an instance lets go of its socket and nobody waits for it",
+    );
+    let open = |unit: &String| !matches!(observed.state(unit), Running::Down | Running::Failed);
+    rule(
+        app.units
+            .iter()
+            .filter(|change| app.goes_late(change) && open(&change.name))
+            .all(|change| {
+                stops.contains(&change.name) || app.sockets.retire.contains(&change.name)
+            }),
+        "a socket's file goes while it is open",
     );
     rule(
         app.change != Change::Remove || (app.start.is_empty() && app.restart.is_empty()),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::action::{AppPlan, Change, FileChange, Plan};
 use super::observed::{Observed, Running};
 use super::put_back::way_back;
+use super::sockets::{self, Situation};
 use crate::units::section::Sections;
 use crate::units::{AppUnits, UnitSet, marker};
 
@@ -38,10 +39,7 @@ pub fn decide(
         .iter()
         .flat_map(|app| {
             // A file of an instance's own name would stand in for the template.
-            app.units
-                .iter()
-                .map(|unit| unit.name.clone())
-                .chain(app.wanted())
+            app.names()
         })
         .collect();
     let refusals: Vec<Refusal> = names
@@ -137,12 +135,11 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
             .iter()
             .any(|change| change.name == unit && acts(change))
     };
-    let all_instances = changed(&template)
+    let mut all_instances = changed(&template)
         || plan
             .env
             .iter()
             .any(|change| change.name == name.env_file() && change.before.is_some());
-    let whole = there.is_some() && (changed(&name.socket()) || changed(&name.holder()));
     let running = observed.instances(name.stem());
     let alive =
         |state: Running| matches!(state, Running::Up | Running::Starting | Running::Stopping);
@@ -152,6 +149,23 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
         .as_ref()
         .is_some_and(|pending| pending.restart.iter().any(|unit| name.owns(unit)));
     let want_running = facts.autostart || any_up || cut_short;
+
+    let staying: Vec<String> = running
+        .iter()
+        .filter(|(number, state)| **number < facts.instances && alive(**state))
+        .map(|(number, _)| name.instance(*number))
+        .collect();
+    let mut said = Vec::new();
+    if let Some(there) = there {
+        (plan.sockets, said) = sockets::plan(&Situation {
+            app,
+            there,
+            observed,
+            alive: &staying,
+            want_running,
+        });
+        all_instances |= plan.sockets.renew;
+    }
 
     for (number, state) in &running {
         let unit = name.instance(*number);
@@ -173,14 +187,11 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
             plan.restart.push(unit);
         }
     }
-    if whole {
-        // A socket cannot be bound anew while a service holds the old one: everything stops, then starts.
-        plan.stop.append(&mut plan.restart);
-        for unit in socket_units(there).into_iter().chain(app.wanted()) {
-            if alive(observed.state(&unit)) && !plan.stop.contains(&unit) {
-                plan.stop.push(unit);
-            }
-        }
+    if !plan.sockets.halt.is_empty() {
+        plan.restart.clear();
+    }
+    if let Some(there) = there {
+        plan.sockets.leave = sockets::leaving(there, observed, &plan.stop);
     }
     // A job that has ended well stays ended until something about it changes.
     let job_done = |unit: &String| {
@@ -191,10 +202,12 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
             && unit.contains('@')
     };
     if want_running {
-        let stopped = |unit: &String| plan.stop.contains(unit);
+        let anew = [&plan.stop, &plan.sockets.halt, &plan.sockets.close];
+        let stopped = |unit: &String| anew.iter().any(|units| units.contains(unit));
         let start: Vec<String> = app
             .wanted()
             .into_iter()
+            .filter(|unit| !plan.sockets.open.contains(unit))
             .filter(|unit| {
                 stopped(unit)
                     || !matches!(observed.state(unit), Running::Up | Running::Starting)
@@ -229,7 +242,8 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
         plan.change = Change::Update;
     }
     plan.back = way_back(there, &plan, observed);
-    explain(&mut plan, there, &old_units, whole);
+    plan.notes.extend(said);
+    explain(&mut plan, there);
     plan
 }
 
@@ -245,7 +259,13 @@ fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
         .map(|n| name.instance(*n))
         .collect();
     units.extend(observed.strays(name.stem()));
-    units.extend([name.holder(), name.socket()]);
+    let sockets = observed.running.keys();
+    units.extend(
+        sockets
+            .filter(|unit| unit.ends_with(".socket") && name.owns(unit))
+            .cloned(),
+    );
+    units.push(name.holder());
     for unit in units {
         match observed.state(&unit) {
             Running::Down => {}
@@ -343,25 +363,8 @@ fn acts(change: &FileChange) -> bool {
     }
 }
 
-fn socket_units(there: Option<&AppUnits>) -> Vec<String> {
-    let Some(app) = there.filter(|app| app.has_socket()) else {
-        return vec![];
-    };
-    vec![app.facts.app.socket(), app.facts.app.holder()]
-}
-
-fn explain(
-    plan: &mut AppPlan,
-    there: Option<&AppUnits>,
-    old_units: &BTreeMap<String, String>,
-    whole: bool,
-) {
-    if whole {
-        plan.notes.push(
-            "the shared socket changes: all instances stop and start again, and connections are refused meanwhile"
-                .to_owned(),
-        );
-    }
+/// What people are told of it beside its sockets.
+pub(super) fn explain(plan: &mut AppPlan, there: Option<&AppUnits>) {
     if let Some(there) = there
         && there.facts.file != plan.facts.file
     {
@@ -379,10 +382,7 @@ fn explain(
         ));
     }
     for change in &plan.units {
-        if old_units
-            .get(&change.name)
-            .is_some_and(|text| marker::edited(text))
-        {
+        if change.before.as_deref().is_some_and(marker::edited) {
             plan.notes
                 .push(format!("{} was edited by hand: the edit goes", change.name));
         }

@@ -7,6 +7,7 @@ pub mod observed;
 pub mod put_back;
 pub mod scale;
 pub mod show;
+pub mod sockets;
 pub mod turns;
 
 pub use action::{AppPlan, Change, FileChange, Plan};
@@ -14,4 +15,5 @@ pub use decide::{Refusal, Scope, decide, removal};
 pub use observed::{Observed, Pending, Running};
 pub use put_back::put_back;
 pub use scale::scale;
+pub use sockets::{Queue, SocketPlan};
 pub use turns::turns;

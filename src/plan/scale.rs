@@ -1,8 +1,9 @@
 //! Another number of instances, and nothing else.
 
 use super::action::{Change, Plan};
-use super::decide::{Refusal, Scope, decide};
+use super::decide::{Refusal, Scope, decide, explain};
 use super::observed::{Observed, Running};
+use super::sockets::SocketPlan;
 use crate::units::{AppUnits, UnitSet};
 
 /// The plan that gives the app the number of instances that `wanted` has (`units::scale`). The instances that stay are left alone, whatever they are owed
@@ -14,10 +15,9 @@ pub fn scale(wanted: &AppUnits, observed: &Observed) -> Result<Plan, Vec<Refusal
     };
     let mut plan = decide(&set, observed, &Scope::Wanted)?;
     let name = &wanted.facts.app;
-    let before = observed
-        .apps()
-        .get(name.as_str())
-        .map_or(0, |app| app.facts.instances);
+    let there = observed.apps();
+    let there = there.get(name.as_str());
+    let before = there.map_or(0, |app| app.facts.instances);
     let is_new = |unit: &String| {
         let mut new = before..wanted.facts.instances;
         new.any(|number| name.instance(number) == *unit)
@@ -25,11 +25,17 @@ pub fn scale(wanted: &AppUnits, observed: &Observed) -> Result<Plan, Vec<Refusal
     let pending = observed.pending.clone().unwrap_or_default();
     let runs = observed.state(&name.target()) == Running::Up;
     for app in &mut plan.apps {
-        let owed = app
-            .restart
-            .drain(..)
-            .filter(|unit| pending.restart.contains(unit));
-        plan.owed.extend(owed);
+        let goes = |unit: &String| app.stop.contains(unit);
+        let owed = pending.restart.iter();
+        plan.owed
+            .extend(owed.filter(|unit| name.owns(unit) && !goes(unit)).cloned());
+        app.restart.clear();
+        app.sockets = SocketPlan {
+            leave: std::mem::take(&mut app.sockets.leave),
+            ..SocketPlan::default()
+        };
+        app.notes.clear();
+        explain(app, there);
         app.link.clear();
         app.unlink.clear();
         app.reset.retain(is_new);

@@ -82,9 +82,10 @@ fn app_text(out: &mut String, app: &AppPlan, diff: bool) {
         line(format_args!("    - starts at boot ({folder})"));
     }
     for (verb, units) in [
-        ("stop", &app.stop),
-        ("start", &app.start),
+        ("stop", &app.stops()),
+        ("start", &app.starts()),
         ("restart", &app.restart),
+        ("then stop", &app.sockets.retire),
     ] {
         if !units.is_empty() {
             let how = if verb == "restart" && units.len() > 1 {
@@ -211,6 +212,11 @@ fn app_json(app: &AppPlan, diff: bool) -> Value {
             .map(|(name, _)| name)
             .collect()
     };
+    let stop: Vec<String> = app
+        .stops()
+        .into_iter()
+        .chain(app.sockets.retire.clone())
+        .collect();
     let boot = match (app.link.is_empty(), app.unlink.is_empty()) {
         (false, _) => Some(true),
         (true, false) => Some(false),
@@ -222,8 +228,8 @@ fn app_json(app: &AppPlan, diff: bool) -> Value {
         "units": units,
         "env": { "added": named('+'), "changed": named('~'), "removed": named('-') },
         "boot": boot,
-        "stop": app.stop,
-        "start": app.start,
+        "stop": stop,
+        "start": app.starts(),
         "restart": app.restart,
         "notes": app.notes,
     })

@@ -1,6 +1,7 @@
-//! What the processes of a control group use: memory, processor time, and which of them is the main one.
+//! What the processes of a control group use: memory, processor time, and which of them is the main one; and what a process listens on.
 
 mod cgroup;
+pub mod listener;
 mod sample;
 
 pub use cgroup::Hierarchy;

@@ -195,7 +195,7 @@ impl<'a, F: FnMut(&JobResult)> Run<'a, F> {
             let Some(permit) = link.try_permit() else {
                 break;
             };
-            let body = &(job.unit.as_str(), "replace");
+            let body = &(job.unit.as_str(), job.mode());
             let interactive = self.manager.interactive();
             let member = job.verb.member();
             let call = call::message(interactive, MANAGER_PATH, MANAGER, member, body)?;

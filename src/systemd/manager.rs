@@ -138,6 +138,20 @@ impl Manager {
         Ok(String::try_from(value)?)
     }
 
+    /// The process of the manager.
+    pub async fn pid(&self) -> anyhow::Result<u32> {
+        let answers = self
+            .ask(READ, || {
+                Ok(vec![bus_call(
+                    "GetConnectionUnixProcessID",
+                    "org.freedesktop.systemd1",
+                )?])
+            })
+            .await?;
+        let reply = answers.into_iter().next().context("no answer")??;
+        Ok(reply.body().deserialize()?)
+    }
+
     /// daemon-reload. Returns when all unit files have been read again; about 1 ms a loaded unit.
     pub async fn reload(&self) -> anyhow::Result<()> {
         self.ask_one(CHANGE, MANAGER_PATH, MANAGER, "Reload", &())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::call::Refusal;
 
-/// What to do with a unit. The job mode is `replace`: a job that contradicts takes the place of the older one.
+/// What to do with a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     Start,
@@ -43,12 +43,34 @@ impl fmt::Display for Verb {
 pub struct Job {
     pub verb: Verb,
     pub unit: String,
+    alone: bool,
 }
 
 impl Job {
+    /// A job that contradicts takes the place of the older one.
     pub fn new(verb: Verb, unit: impl Into<String>) -> Job {
-        let unit = unit.into();
-        Job { verb, unit }
+        Job {
+            verb,
+            unit: unit.into(),
+            alone: false,
+        }
+    }
+
+    /// Of this unit and no other: what requires it runs on.
+    pub fn alone(verb: Verb, unit: impl Into<String>) -> Job {
+        Job {
+            alone: true,
+            ..Job::new(verb, unit)
+        }
+    }
+
+    /// systemctl(1), `--job-mode=`.
+    pub(super) fn mode(&self) -> &'static str {
+        if self.alone {
+            "ignore-dependencies"
+        } else {
+            "replace"
+        }
     }
 }
 

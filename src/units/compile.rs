@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::marker::{self, Facts};
 use super::template::Templates;
 use super::{AppUnits, UnitFile, UnitSet, environment, install, quote, service, socket, target};
-use crate::model::{App, Model};
+use crate::model::{App, Balance, Model};
 
 /// Where the units will live and what runs them.
 pub struct Site {
@@ -76,8 +76,7 @@ fn compile_app(model: &Model, app: &App, site: &Site) -> Result<AppUnits, String
         context.insert("holder", &app.name.holder());
         context.insert("user_manager", &site.user_manager);
         context.insert("bind_to", &site.bind_to);
-        let socket = (!app.listen.is_empty()).then(|| app.name.socket());
-        context.insert("socket", &socket);
+        socket::of_instance(&mut context, app);
         context
     };
 
@@ -88,14 +87,26 @@ fn compile_app(model: &Model, app: &App, site: &Site) -> Result<AppUnits, String
         site.templates.render("app@.service", &context)?,
         false,
     )?;
-    if !app.listen.is_empty() {
+    if facts.balance == Balance::Reuseport && !app.listen.is_empty() {
         let mut context = common(app);
-        socket::fill(&mut context, app);
+        socket::fill(&mut context, app, &app.listen.iter().collect::<Vec<_>>());
         add(
-            app.name.socket(),
+            app.name.socket_template(),
+            site.templates.render("app@.socket", &context)?,
+            false,
+        )?;
+    }
+    let shared = socket::shared(app);
+    for (name, addresses) in &shared {
+        let mut context = common(app);
+        socket::fill(&mut context, app, addresses);
+        add(
+            name.clone(),
             site.templates.render("app.socket", &context)?,
             false,
         )?;
+    }
+    if !shared.is_empty() {
         add(
             app.name.holder(),
             site.templates.render("app-socket.service", &common(app))?,

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::quote;
 use super::section::Sections;
-use crate::model::{App, Mode, Name};
+use super::socket::shared;
+use crate::model::{App, Balance, Mode, Name};
 
 const SECTION: &str = "X-Rpmctl";
 const HEADING: &str = "[X-Rpmctl]";
@@ -29,6 +30,9 @@ pub struct Facts {
     pub interpreter: String,
     pub cwd: PathBuf,
     pub listen: Vec<String>,
+    pub balance: Balance,
+    /// The sockets that all instances share.
+    pub shared: Vec<String>,
     pub autostart: bool,
     /// Whether an instance that ends is started again; else it is a job, and done when it ended well.
     pub autorestart: bool,
@@ -62,6 +66,8 @@ impl Facts {
             interpreter: app.command.interpreter.clone(),
             cwd: app.cwd.clone(),
             listen: app.listen.iter().map(ToString::to_string).collect(),
+            balance: app.balance,
+            shared: shared(app).into_iter().map(|(name, _)| name).collect(),
             autostart: app.autostart,
             autorestart: app.restart.auto,
             notifies,
@@ -80,6 +86,25 @@ impl Facts {
                 })
                 .collect(),
         }
+    }
+
+    /// Every socket of the app as it runs, in the order of its start.
+    pub fn sockets(&self) -> Vec<String> {
+        match self.balance {
+            Balance::Reuseport if !self.listen.is_empty() => (0..self.instances)
+                .map(|index| self.app.instance_socket(index))
+                .collect(),
+            _ => self.shared.clone(),
+        }
+    }
+
+    /// The shared sockets and the service that holds them.
+    pub fn shared_units(&self) -> Vec<String> {
+        let mut units = self.shared.clone();
+        if !units.is_empty() {
+            units.push(self.app.holder());
+        }
+        units
     }
 
     fn pairs(&self) -> Vec<(&'static str, String)> {
@@ -110,6 +135,10 @@ impl Facts {
         optional("LogDateFormat", self.date_format.clone());
         optional("User", self.user.clone());
         pairs.extend(self.listen.iter().map(|l| ("Listen", l.clone())));
+        if self.balance == Balance::Reuseport {
+            pairs.push(("Balance", "reuseport".to_owned()));
+        }
+        pairs.extend(self.shared.iter().map(|name| ("Socket", name.clone())));
         pairs.extend(self.after.iter().map(|a| ("AfterApp", a.to_string())));
         pairs
     }
@@ -133,6 +162,14 @@ impl Facts {
             cwd: get("Cwd")?.into(),
             listen: sections
                 .all(SECTION, "Listen")
+                .map(quote::read_fact)
+                .collect(),
+            balance: match get("Balance").as_deref() {
+                Some("reuseport") => Balance::Reuseport,
+                _ => Balance::Shared,
+            },
+            shared: sections
+                .all(SECTION, "Socket")
                 .map(quote::read_fact)
                 .collect(),
             autostart: get("Autostart")? == "true",
@@ -234,6 +271,11 @@ mod tests {
             interpreter: "none".into(),
             cwd: "/srv".into(),
             listen: vec!["3000".into(), "/run/a.sock".into()],
+            balance: Balance::Shared,
+            shared: vec![
+                "a\\x20b@tcp-3000.socket".into(),
+                "a@unix-run-a.sock.socket".into(),
+            ],
             autostart: true,
             autorestart: true,
             notifies: false,

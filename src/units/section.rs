@@ -46,6 +46,14 @@ impl Sections {
         self.all(section, key).last()
     }
 
+    /// Directives and values of a section, in order.
+    pub fn section<'a>(&'a self, section: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0
+            .iter()
+            .filter(move |(s, _, _)| s == section)
+            .map(|(_, key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// Every value of a directive, in order.
     pub fn all<'a, 'k>(
         &'a self,

@@ -6,7 +6,7 @@ use tera::Context;
 
 use super::compile::Site;
 use super::{preload, quote};
-use crate::model::{App, Dependency, Restart};
+use crate::model::{App, Balance, Dependency, Restart};
 
 /// Exit status with which the start script gives up; in the range that systemd.exec(5) leaves to applications.
 pub const GAVE_UP: u8 = 199;
@@ -254,6 +254,10 @@ pub(super) fn shim_variables(start: Start, app: &App, site: &Site) -> Vec<(&'sta
     ];
     if start == Start::AppNotifies {
         variables.push(("RPMCTL_NOTIFY", "0".to_owned()));
+    }
+    if app.balance == Balance::Reuseport {
+        // The kernel has spread them over the instances' own sockets.
+        variables.push(("RPMCTL_BALANCE", "0".to_owned()));
     }
     variables
 }

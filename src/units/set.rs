@@ -40,20 +40,22 @@ impl std::fmt::Debug for EnvFile {
 }
 
 impl AppUnits {
-    /// The units that are to run, in the order of their start.
+    /// The units that are to run, in the order of their start. The socket of a single instance is none of them: it comes and goes with its instance.
     pub fn wanted(&self) -> Vec<String> {
         let name = &self.facts.app;
-        let mut wanted = vec![];
-        if self.has_socket() {
-            wanted.extend([name.socket(), name.holder()]);
-        }
+        let mut wanted = self.facts.shared_units();
         wanted.extend((0..self.facts.instances).map(|index| name.instance(index)));
         wanted
     }
 
+    /// Every unit name that is the app's once it runs.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let files = self.units.iter().map(|unit| unit.name.clone());
+        files.chain(self.wanted()).chain(self.facts.sockets())
+    }
+
     pub fn has_socket(&self) -> bool {
-        let socket = self.facts.app.socket();
-        self.units.iter().any(|unit| unit.name == socket)
+        self.units.iter().any(|unit| unit.name.ends_with(".socket"))
     }
 
     /// Puts together again what files on disk or of an earlier generation say; None when the app's target is missing or not ours.

@@ -11,8 +11,11 @@ const A_LINE: usize = 8;
 
 pub fn fill(context: &mut Context, app: &App, site: &Site) {
     let mut wants = Vec::new();
-    if !app.listen.is_empty() {
-        wants.push(format!("{} {}", app.name.socket(), app.name.holder()));
+    // A socket of one instance comes and goes with it.
+    let shared = super::socket::shared(app);
+    if !shared.is_empty() {
+        wants.extend(shared.into_iter().map(|(name, _)| name));
+        wants.push(app.name.holder());
     }
     wants.extend(instances(&app.name, app.instances));
     context.insert("wants", &wants);

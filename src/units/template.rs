@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use tera::{Context, Tera};
 
 /// Name and text of each template as shipped, under `templates/`.
-pub const SHIPPED: [(&str, &str); 4] = [
+pub const SHIPPED: [(&str, &str); 5] = [
     ("app@.service", include_str!("../../templates/app@.service")),
     ("app.socket", include_str!("../../templates/app.socket")),
+    ("app@.socket", include_str!("../../templates/app@.socket")),
     (
         "app-socket.service",
         include_str!("../../templates/app-socket.service"),

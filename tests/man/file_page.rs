@@ -44,6 +44,23 @@ pub fn text() -> String {
         "rpmctl apply --env production overlays env with the table env_production, of each app that has one. The profile stands\n\
          in the compiled units, so a boot keeps it.",
     );
+    page.section("LISTENERS");
+    page.text(
+        "In cluster mode systemd holds a socket for each address, named after it: NAME@tcp-3000.socket,\n\
+         NAME@tcp-127.0.0.1-3000.socket, NAME@unix-run-api.sock.socket. An app with listen_fds has one for all its addresses,\n\
+         named after the first, so that their order is kept.",
+    );
+    page.paragraph(
+        "A new address is opened before the first instance restarts, the instances go over one after another, and an old address\n\
+         is closed after the last one: until that one stops it is served, then connections to it wait, and are reset. A port that\n\
+         is taken is found out before anything changes. Backlog= is set on the open socket. Whatever else changes on a socket, and\n\
+         an address that takes in an old one, has all instances stop while connections wait, then the socket is opened anew; the\n\
+         plan says so.",
+    );
+    page.paragraph(
+        "With balance = \"reuseport\" the sockets are NAME@0.socket and so on, one an instance, each open while its instance runs,\n\
+         starts, or will be restarted: what came to an instance waits while it restarts. Sockets change with their instance.",
+    );
     page.section("VALUES");
     page.tagged(
         "sizes",

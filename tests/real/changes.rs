@@ -155,7 +155,7 @@ fn a_unit_that_is_not_ours_is_refused_before_anything_is_written() {
     let theirs = "[Service]\nExecStart=/bin/sleep 1000\n";
     for file in [
         "/etc/systemd/system/theirs@.service",
-        "/etc/systemd/system/theirs.socket",
+        "/etc/systemd/system/theirs@tcp-4101.socket",
         "/etc/systemd/system/theirs@1.service",
         "/run/systemd/system/theirs.target",
         "/usr/local/lib/systemd/system/theirs-socket.service",

@@ -226,9 +226,9 @@ fn delete_leaves_nothing_of_the_app_and_all_of_the_others() {
     let kept = traces("web-2");
     assert_eq!(
         ok(bed, &["delete", "web"]),
-        "- web (remove)\n    - web-socket.service\n    - web.socket\n    - web.target\n    - web@.service\n    - env GREETING\n    \
+        "- web (remove)\n    - web-socket.service\n    - web.target\n    - web@.service\n    - web@tcp-4101.socket\n    - env GREETING\n    \
          - env LD_PRELOAD\n    - env NODE_OPTIONS\n    - env PORT\n    - starts at boot (multi-user.target.wants)\n    \
-         stop web.target … web.socket (5)\n1 to remove\ndone: 1 app removed\n"
+         stop web.target … web-socket (5)\n1 to remove\ndone: 1 app removed\n"
     );
     assert_eq!(traces("web"), Vec::<String>::new());
     assert_eq!(

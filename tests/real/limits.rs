@@ -60,7 +60,7 @@ fn an_app_that_exits_at_once_gives_up_and_is_told_in_words() {
     assert_eq!(
         first.stdout,
         "+ bad (create)\n    + bad@.service\n    + bad.target\n    + env NODE_OPTIONS\n    + starts at boot (multi-user.target.wants)\n    start bad.target\n\
-         + web (create)\n    + web@.service\n    + web.socket\n    + web-socket.service\n    + web.target\n    + env GREETING\n    \
+         + web (create)\n    + web@.service\n    + web@tcp-4101.socket\n    + web-socket.service\n    + web.target\n    + env GREETING\n    \
          + env LD_PRELOAD\n    + env NODE_OPTIONS\n    + env PORT\n    + starts at boot (multi-user.target.wants)\n    start web.target\n2 to create\n"
     );
     let error = &first.stderr[first.stderr.find("error: ").expect("an error")..];
@@ -147,7 +147,10 @@ fn an_instance_that_gave_up_leaves_its_siblings_working() {
         [0, 1, 3].map(|n| before[n].clone())
     );
     assert_eq!(
-        [state(bed, "web.socket"), state(bed, "web-socket.service")],
+        [
+            state(bed, "web@tcp-4101.socket"),
+            state(bed, "web-socket.service")
+        ],
         ["active"; 2]
     );
     assert_eq!(
@@ -209,7 +212,7 @@ fn twenty_quick_restarts_are_no_crash_loop() {
         [&after[0], &after[2], &after[3]],
         [&before[0], &before[2], &before[3]]
     );
-    assert_eq!(state(bed, "web.socket"), "active");
+    assert_eq!(state(bed, "web@tcp-4101.socket"), "active");
     all_answer(bed, "web", 4101, 4, "hello");
     assert!(!hit_a_start_limit(bed));
 }
@@ -273,7 +276,7 @@ fn traffic_starts_nothing_that_gave_up_or_was_stopped() {
         std::io::ErrorKind::ConnectionRefused
     );
     assert_eq!(
-        ["web.socket", "web-socket.service", "web.target"].map(|unit| state(bed, unit)),
+        ["web@tcp-4101.socket", "web-socket.service", "web.target"].map(|unit| state(bed, unit)),
         ["inactive"; 3]
     );
 }
@@ -359,7 +362,7 @@ fn a_port_that_is_taken_is_named() {
         bed,
         &(cluster("web", "node", 4101, 2, "hello") + &cluster("py", "python", 4102, 2, "hello")),
     );
-    let error = "error: web.socket: cannot listen on 4101; `ss -ltnp` shows who does\n    \
+    let error = "error: web@tcp-4101.socket: cannot listen on 4101; `ss -ltnp` shows who does\n    \
                  failed to create listening socket ([::]:4101): Address already in use\n  see more with: rpmctl logs web\n";
     for args in [&["apply"][..], &["start", "web"], &["restart", "web@0"]] {
         let failed = fails(bed, args, 1);

@@ -193,6 +193,65 @@ fn a_port_that_another_has_brings_the_old_one_back() {
 }
 
 #[test]
+fn from_another_port_back_to_the_one_that_is_served_still() {
+    let bed = &steered::bed();
+    apply(bed, &steered("web", 4201, 4, "one", ""));
+    refused_release(bed, &steered("web", 4202, 4, "crash-1", ""), GAVE_UP);
+    assert_eq!(
+        [
+            state(bed, "web@tcp-4201.socket"),
+            state(bed, "web@tcp-4202.socket")
+        ],
+        ["active", "inactive"]
+    );
+    assert!(bed.http_get("127.0.0.1:4202", "/").is_err());
+    // What was left alone has the old listener when systemd starts it again.
+    let (_, seen) = under_load(bed, 4201, || {
+        bed.ok(&["systemctl", "restart", "web@3.service"]);
+    });
+    assert_eq!(seen.failures, Vec::<String>::new());
+    apply(bed, &steered("web", 4202, 4, "two", ""));
+    assert!(bed.http_get("127.0.0.1:4202", "/").is_ok());
+}
+
+/// Beyond what trying the address beforehand can tell.
+#[test]
+fn a_listener_that_systemd_cannot_open() {
+    let bed = &steered::bed();
+    let text = |count: u32, listen: &str| {
+        steered("web", 4201, count, "one", &format!("listen = [{listen}]"))
+    };
+    apply(bed, &text(3, "4201"));
+    let before = (written(bed), runs(bed, "web", 2));
+    // A file stands where its folder would be; another address can be opened, and an instance goes.
+    write(bed, &text(2, "4201, 4203, \"/srv/steered.py/web.sock\""));
+    let (output, seen) = under_load(bed, 4201, || fails(bed, &["apply"], 1));
+    assert_eq!(seen.failures, Vec::<String>::new(), "{output}");
+    let said = "cannot listen on /srv/steered.py/web.sock";
+    assert_eq!(output.stderr.matches(said).count(), 1, "{output}");
+    assert!(
+        output.stderr.ends_with("  web was put back: its files and instances are as before; mend what failed and run it again\n"),
+        "{output}"
+    );
+    assert_eq!((written(bed), runs(bed, "web", 2)), before, "{output}");
+    assert_eq!(statuses(bed, &["web"]), ["online"; 3]);
+    assert_eq!(
+        [
+            "web@tcp-4201.socket",
+            "web-socket.service",
+            "web@tcp-4203.socket"
+        ]
+        .map(|unit| state(bed, unit)),
+        ["active", "active", "inactive"]
+    );
+    assert!(!bed.exists("/run/rpmctl/pending"));
+    let failed = bed.sh_ok("systemctl list-units --all --failed --plain --no-legend");
+    assert_eq!(failed, "");
+    write(bed, &text(3, "4201"));
+    assert!(ok(bed, &["apply"]).starts_with("nothing to do"));
+}
+
+#[test]
 fn what_fails_with_its_earlier_settings_too_is_told_and_a_first_apply_has_nothing_to_go_back_to() {
     let bed = &steered::bed();
     write(bed, &steered("web", 4201, 2, "crash", ""));

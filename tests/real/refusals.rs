@@ -27,7 +27,7 @@ fn a_port_that_another_program_holds() {
     assert_eq!(
         errors,
         [
-            "error: taken.socket: cannot listen on 7777; `ss -ltnp` shows who does",
+            "error: taken@tcp-7777.socket: cannot listen on 7777; `ss -ltnp` shows who does",
             "    failed to create listening socket ([::]:7777): Address already in use",
             "  see more with: rpmctl logs taken",
         ]

@@ -39,6 +39,7 @@ pub fn all(bed: &Bed) -> Vec<Server> {
         ("rpmctl", rpmctl("", "")),
         // The shared socket as the kernel hands it out: whoever asks first.
         ("unevened", rpmctl("", ", RPMCTL_BALANCE = \"0\"")),
+        ("reuseport", rpmctl("balance = \"reuseport\"", "")),
     ];
     let numbered = all.into_iter().zip(FIRST_PORT..);
     let server = |((name, by), port)| Server { name, by, port };
