@@ -17,8 +17,8 @@ use super::verify::{self, Failure};
 use crate::model::Balance;
 use crate::plan::Running;
 use crate::systemd::{Job, Verb};
-use crate::unit_files::pending;
 use crate::unit_files::write::Changes;
+use crate::unit_files::{pending, starts};
 use crate::units::{Facts, UnitSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,7 @@ async fn restart_down(
         .map(|(unit, _)| Job::new(Verb::Stop, unit.as_str()))
         .collect();
     machine.manager.run_jobs(&stops, PATIENCE, |_| {}).await?;
+    starts::forget(&machine.places, stops.iter().map(|job| &job.unit))?;
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
     machine.manager.reset_failed(&names).await?;
     let starts: Vec<Job> = names
@@ -259,6 +260,7 @@ async fn stop(
             });
         }
     }
+    starts::forget(&machine.places, &units)?;
     // A process that ended badly when it was told to end is stopped, not failed.
     machine.manager.reset_failed(&units).await?;
     Ok(failures)

@@ -13,6 +13,7 @@ use super::sockets;
 use super::together::together;
 use super::verify::{self, Failure};
 use crate::systemd::{Job, UnitState, Verb};
+use crate::unit_files::starts;
 use crate::units::Facts;
 
 /// Longest wait for what is left of an instance to stop, whatever time it allows itself.
@@ -190,6 +191,7 @@ async fn clear_away(machine: &Machine, down: &[UnitState]) -> anyhow::Result<()>
         .map(|state| Job::new(Verb::Stop, state.name.as_str()))
         .collect();
     machine.manager.run_jobs(&stops, PATIENCE, |_| {}).await?;
+    starts::forget(&machine.places, stops.iter().map(|job| &job.unit))?;
     let names: Vec<String> = down.iter().map(|state| state.name.clone()).collect();
     machine.manager.reset_failed(&names).await
 }

@@ -8,6 +8,7 @@ pub mod places;
 pub mod preload;
 pub mod scan;
 pub mod shim;
+pub mod starts;
 pub mod write;
 
 pub use places::Places;

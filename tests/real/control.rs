@@ -1,9 +1,11 @@
 //! start, stop, restart and delete, by every kind of target.
 
 use crate::apps::{
-    self, Run, all_answer, apply, cluster, fails, list, ok, rpmctl, runs, shell, statuses,
+    self, Run, all_answer, apply, cluster, fails, list, ok, rpmctl, runs, shell, state, statuses,
+    write,
 };
 use crate::bed::Bed;
+use crate::steered::{self, steered};
 
 fn sleeper(name: &str, instances: u32) -> String {
     shell(name, "exec sleep 1000", &format!("instances = {instances}"))
@@ -294,4 +296,41 @@ fn a_restart_of_a_stopped_app_brings_all_of_it_back() {
         ok(bed, &["apply"]),
         "nothing to do: 2 apps, 5 instances, all as the file says\n"
     );
+}
+
+/// systemd keeps the runtime folder of one that is stopped between two automatic restarts, and with it the count of its failed starts.
+#[test]
+fn whoever_stops_an_instance_between_two_starts_ends_its_count() {
+    let bed = &steered::bed();
+    let text = |release: &str| {
+        steered(
+            "web",
+            4201,
+            1,
+            release,
+            "listen_timeout = 500\nrestart_delay = 60000",
+        )
+        .replace("max_restarts = 3", "max_restarts = 1")
+    };
+    for verbs in [
+        &["restart"][..],
+        &["stop", "start"],
+        &["reload"],
+        &["apply"],
+    ] {
+        bed.write("/srv/crash-web", 0o644, "");
+        write(bed, &text("one"));
+        fails(bed, &["apply"], 1);
+        assert_eq!(state(bed, "web@0.service"), "activating");
+        bed.ok(&["rm", "/srv/crash-web"]);
+        write(bed, &text("two"));
+        for verb in verbs {
+            match *verb {
+                "apply" => ok(bed, &["apply"]),
+                verb => ok(bed, &[verb, "web"]),
+            };
+        }
+        assert_eq!(state(bed, "web@0.service"), "active", "{verbs:?}");
+        ok(bed, &["delete", "web"]);
+    }
 }
