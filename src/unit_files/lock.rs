@@ -3,9 +3,9 @@
 //! - the machine's: a reload shares it with reloads of other apps, everything else that changes something holds it alone and waits for it;
 //! - one an app: held by a reload of it, so that a second one is refused at once.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -34,17 +34,18 @@ pub fn lock_shared(places: &Places, waiting: impl FnOnce()) -> io::Result<Lock> 
 }
 
 fn take(places: &Places, how: FlockOperation, waiting: impl FnOnce()) -> io::Result<Lock> {
-    let file = open(&places.on_disk(&places.run).join("lock"))?;
+    let path = places.on_disk(&places.run).join("lock");
+    let file = open(&path)?;
     let at_once = match how {
         FlockOperation::LockShared => FlockOperation::NonBlockingLockShared,
         _ => FlockOperation::NonBlockingLockExclusive,
     };
     if let Err(error) = flock(&file, at_once) {
         if error != rustix::io::Errno::WOULDBLOCK {
-            return Err(error.into());
+            return Err(named(&path, error.into()));
         }
         waiting();
-        flock(&file, how)?;
+        flock(&file, how).map_err(|error| named(&path, error.into()))?;
     }
     Ok(Lock(file))
 }
@@ -75,7 +76,7 @@ pub fn lock_app(places: &Places, stem: &str) -> io::Result<Result<Lock, Holder>>
 /// A file of which one at a time may be the holder: waits. Errors name the file.
 pub(super) fn lock_file(path: &Path) -> io::Result<Lock> {
     let file = open(path)?;
-    flock(&file, FlockOperation::LockExclusive)?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|error| named(path, error.into()))?;
     Ok(Lock(file))
 }
 
@@ -90,13 +91,18 @@ fn open(path: &Path) -> io::Result<File> {
         .mode(0o755)
         .create(folder)
         .map_err(|error| named(path, error))?;
-    File::options()
+    // flock(2) needs no more than to read: for the owner alone, else anybody could keep rpmctl waiting.
+    let file = File::options()
         .create(true)
         .truncate(false)
         .read(true)
         .write(true)
+        .mode(0o600)
         .open(path)
-        .map_err(|error| named(path, error))
+        .map_err(|error| named(path, error))?;
+    file.set_permissions(Permissions::from_mode(0o600))
+        .map_err(|error| named(path, error))?;
+    Ok(file)
 }
 
 fn named(path: &Path, error: io::Error) -> io::Error {
@@ -105,6 +111,8 @@ fn named(path: &Path, error: io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -117,6 +125,8 @@ mod tests {
             panic!("taken twice");
         };
         assert_eq!(holder.pid, Some(std::process::id()));
+        let mode = std::fs::metadata(app_path(&places, "api")).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
         let early = begun.duration_since(holder.since).unwrap_or_default();
         assert!(early.as_secs() < 1, "{early:?}");
         assert!(lock_app(&places, "web").unwrap().is_ok());
