@@ -101,6 +101,7 @@ pub async fn control(
             failures.extend(restarted.failures);
             pending::paid(&machine.places, |unit| {
                 up.iter().any(|(done, _)| done == unit)
+                    && failures.iter().all(|failure| failure.unit != unit)
             })?;
             Ok(failures)
         }

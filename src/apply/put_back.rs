@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::run;
 use super::verify::Failure;
 use crate::plan::{AppPlan, Plan, put_back};
-use crate::unit_files::generations;
+use crate::unit_files::{generations, pending};
 use crate::units::UnitSet;
 
 /// What became of a plan.
@@ -41,6 +41,7 @@ pub async fn run_or_put_back(
 ) -> anyhow::Result<Done> {
     let places = &machine.places;
     let earlier = generations::newest(places)?;
+    let owed = pending::read(places)?.unwrap_or_default().restart;
     let failures = run::run(machine, plan, Some(about), interrupt, show).await?;
     told(&failures);
     let failed = |app: &str| failures.iter().any(|failure| failure.app == app);
@@ -63,10 +64,10 @@ pub async fn run_or_put_back(
         (show.borrow_mut())(Progress::Line(line));
     }
     let observed = observe::observe(places, Some(&machine.manager), &before).await?;
-    let back = put_back(&before, &observed).map_err(|refusals| {
+    let back = put_back(&before, &observed, &owed).map_err(|refusals| {
         let units: Vec<String> = refusals.into_iter().map(|refusal| refusal.unit).collect();
         anyhow::anyhow!(
-            "{} is not ours any more: nothing was put back",
+            "{} was replaced by somebody else meanwhile: nothing was put back; remove that file, then apply again",
             units.join(" ")
         )
     })?;

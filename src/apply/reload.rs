@@ -71,7 +71,8 @@ pub async fn reload(
     done.failures.extend(restarted.failures);
     done.left.extend(restarted.left);
     pending::paid(&machine.places, |unit| {
-        done.arrived.iter().any(|one| one.unit == unit)
+        let came_up = |one: &Arrived| one.unit == unit && one.how != Arrival::Failed;
+        done.arrived.iter().any(came_up)
     })?;
     Ok(done)
 }

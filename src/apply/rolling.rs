@@ -80,9 +80,6 @@ async fn one_app(
     // Automatic restarts of each that is through, when it had come up.
     let mut through: Vec<(String, u32)> = Vec::new();
     for (number, units) in app.turns.iter().enumerate() {
-        if !interrupt.is_asked() && done.failures.is_empty() {
-            done.failures = fallen(machine, app.facts, &through).await?;
-        }
         if interrupt.is_asked() || !done.failures.is_empty() {
             done.left = app.turns[number..].concat();
             break;
@@ -90,6 +87,14 @@ async fn one_app(
         turn(machine, app, units, &mut done, show).await?;
         for details in machine.manager.details(units).await? {
             through.push((details.name, details.restarts));
+        }
+        // A release that says it is ready and then ends is found out before it has taken the others' place. Those that do not say so have been waited
+        // for as long, each.
+        if number == 0 && app.facts.notifies && done.failures.is_empty() {
+            tokio::time::sleep(app.facts.settle).await;
+        }
+        if done.failures.is_empty() {
+            done.failures = fallen(machine, app.facts, &through).await?;
         }
     }
     Ok(done)

@@ -20,9 +20,14 @@ pub fn way_back(there: Option<&AppUnits>, plan: &AppPlan, observed: &Observed) -
 }
 
 /// The plan that takes apps back to what they were, those instances included that came up with the new settings; those whose turn had not come (they stand
-/// in `observed.pending`) run with the old settings still, and are left alone. `observed` is the machine after the failure.
+/// in `observed.pending`) run with the old settings still, and are left alone. Those of `owed` run with yet older ones, which an apply before this owes
+/// them: they get what their app goes back to. `observed` is the machine after the failure.
 /// Errors: units that carry a wanted name and are not ours.
-pub fn put_back(before: &UnitSet, observed: &Observed) -> Result<Plan, Vec<Refusal>> {
+pub fn put_back(
+    before: &UnitSet,
+    observed: &Observed,
+    owed: &BTreeSet<String>,
+) -> Result<Plan, Vec<Refusal>> {
     let mut plan = decide(before, observed, &Scope::Wanted)?;
     let nobody = BTreeSet::new();
     let untouched = match &observed.pending {
@@ -32,6 +37,7 @@ pub fn put_back(before: &UnitSet, observed: &Observed) -> Result<Plan, Vec<Refus
     for app in &mut plan.apps {
         let is_left = |unit: &String| {
             untouched.contains(unit)
+                && !owed.contains(unit)
                 && app.restart.contains(unit)
                 && observed.state(unit) == Running::Up
         };

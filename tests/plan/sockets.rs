@@ -274,7 +274,7 @@ fn the_way_back_leaves_the_old_listener_and_those_that_hold_it_alone() {
         restart: ["api@1.service".to_owned()].into(),
         reload: false,
     });
-    let back = put_back(&before, &then).unwrap();
+    let back = put_back(&before, &then, &Default::default()).unwrap();
     let app = &back.apps[0];
     assert_eq!(check::check(&back, &then), Vec::<String>::new());
     assert_eq!(app.stops(), Vec::<String>::new());
@@ -291,7 +291,7 @@ fn the_way_back_leaves_the_old_listener_and_those_that_hold_it_alone() {
         restart: plan.apps[0].unfinished().into_iter().collect(),
         reload: false,
     });
-    let back = put_back(&before, &then).unwrap();
+    let back = put_back(&before, &then, &Default::default()).unwrap();
     let app = &back.apps[0];
     assert_eq!(app.stops(), Vec::<String>::new());
     assert_eq!((&app.restart, app.starts()), (&vec![], vec![]));
