@@ -1,5 +1,7 @@
 //! rpmctl(1), from the definitions that --help is made of.
 
+use std::path::Path;
+
 use clap::{Arg, Command, CommandFactory};
 use rpmctl::cli::args::Cli;
 use rpmctl::unit_files::Places;
@@ -95,7 +97,7 @@ fn of_command(page: &mut Page, command: &mut Command) {
 }
 
 /// What a command does beyond its one line.
-const MORE: [(&str, &[&str]); 3] = [
+const MORE: [(&str, &[&str]); 5] = [
     (
         "apply",
         &[
@@ -103,9 +105,25 @@ const MORE: [(&str, &[&str]); 3] = [
              app is put back to what it was: units, environment and links first, then the instances that had moved on, the failed one first. Those whose\n\
              turn had not come are not touched. plan then shows the change as still to do. An app that is new, or of which nothing ran, is left as the file\n\
              says. Apps that came up keep what they got.",
-            "SIGINT finishes the instance at hand and ends with 130; the same command again carries on, as it does after a SIGKILL.",
+            "SIGINT finishes the instance at hand and ends with 130; a second SIGINT, or one while nothing is taken in turns, ends at once. The same\n\
+             command again carries on, as it does after a SIGKILL. But where a SIGKILL or such a SIGINT came after the files were written, they count as what was\n\
+             there: a release that does not come up is not put back any more, apply stops at the first instance that fails. rpmctl rollback takes it back.",
             "--json: the plan's object and applied (bool), failed (list of app, unit, why, lines), put_back (list of app and failed: what does not come up\n\
              with its earlier settings either).",
+        ],
+    ),
+    (
+        "stop",
+        &[
+            "An app is stopped with its sockets: from then on connections are refused. Of instances by name, be it all of them (api@0 api@1), the socket\n\
+             they share stays open, and connections wait in it until one is started; with balance = \"reuseport\" each one's own is closed.",
+        ],
+    ),
+    (
+        "restart",
+        &[
+            "All that are chosen at once. In cluster mode the socket stays open: connections wait until an instance is back, and none is refused. reload\n\
+             takes instances one after another.",
         ],
     ),
     (
@@ -202,11 +220,7 @@ fn files(page: &mut Page) {
             &user.state,
             "the last ten generations, the listen shim and the Node preload that apps load",
         ),
-        (
-            &system.run,
-            &user.run,
-            "the locks, and what an interrupted apply has left to do",
-        ),
+        (&system.run, &user.run, "what is gone after a boot; in it:"),
         (
             &system.templates,
             &user.templates,
@@ -214,5 +228,41 @@ fn files(page: &mut Page) {
         ),
     ] {
         page.tagged(&format!("{}, {}", here.display(), there.display()), what);
+        if *here == system.run {
+            in_run(page, here);
+        }
+    }
+}
+
+fn in_run(page: &mut Page, run: &Path) {
+    for (name, what) in [
+        (
+            "lock",
+            "held by whoever changes something; by several reloads at a time",
+        ),
+        (
+            "reload/NAME",
+            "held by the reload of that app; in it the reload's process id",
+        ),
+        (
+            "pending",
+            "what an interrupted or failed apply has left to restart, a unit a line, and daemon-reload where systemd may not have read the units yet;\n\
+             reloads hold pending.lock while they cross out theirs",
+        ),
+        (
+            "NAME@N/starts",
+            "of an instance: how many starts in a row have failed, and when the last began. NAME@N is the instance's RUNTIME_DIRECTORY, belongs to\n\
+             its user, outlives restarts and goes when it stops",
+        ),
+        (
+            "NAME@N/count-*, NAME@N/inbox-*",
+            "mode 0600, one a shared listener: how many connections the instance has, and where others hand it theirs; see BALANCE in ecosystem.toml(5)",
+        ),
+    ] {
+        let paths: Vec<String> = name
+            .split(", ")
+            .map(|name| run.join(name).display().to_string())
+            .collect();
+        page.tagged(&paths.join(", "), what);
     }
 }

@@ -61,6 +61,7 @@ pub fn text() -> String {
         "With balance = \"reuseport\" the sockets are NAME@0.socket and so on, one an instance, each open while its instance runs,\n\
          starts, or will be restarted: what came to an instance waits while it restarts. Sockets change with their instance.",
     );
+    balance(&mut page);
     page.section("VALUES");
     page.tagged(
         "sizes",
@@ -70,6 +71,29 @@ pub fn text() -> String {
         "times",
         "A number of milliseconds, or \"500ms\", \"10s\", \"2m\", \"1h\".",
     );
+    page.section("LISTEN SHIM");
+    page.text(
+        "Apps of cluster mode with a listener and without listen_fds, into whose program a library can be loaded, get these in their environment\n\
+         file.",
+    );
+    for (variable, what) in [
+        ("LD_PRELOAD", "The shim, before the app's own preloads."),
+        (
+            "RPMCTL_SHIM",
+            "1. With any other value, or without an inherited listener, the shim does nothing.",
+        ),
+        (
+            "RPMCTL_NOTIFY",
+            "0 with wait_ready: the shim does not report READY=1 when the app listens.",
+        ),
+        (
+            "RPMCTL_BALANCE",
+            "0 switches the handing over of connections off: each instance keeps what it accepts. Set with balance = \"reuseport\";\n\
+             else yours to set in env.",
+        ),
+    ] {
+        page.tagged(variable, what);
+    }
     page.section("NODE");
     page.text(
         "Unless preload = false, programs that may run Node get these in their environment file. Launchers (npm,\n\
@@ -108,6 +132,36 @@ pub fn text() -> String {
     page.end()
 }
 
+fn balance(page: &mut Page) {
+    page.section("BALANCE");
+    page.text(
+        "shared: all instances accept from one socket, and even it out among themselves. Each publishes how many connections it\n\
+         has. One that accepts a connection while another has fewer, by more than a sixteenth, hands it over, and the other's\n\
+         accept(2) returns it as any. What an instance does not take within 50 ms, because it is stuck, stopped or killed, others\n\
+         take back, and it is handed no more until it accepts again, but for one every half second to try it. Connections that an\n\
+         instance has taken stay with it. Requests are not counted, and nothing is moved later on.",
+    );
+    page.paragraph(
+        "Instances 0 to 63 take part, each with the one process of its that waits for the listener with epoll(7) first: Node, and\n\
+         Python's asyncio (uvicorn where it runs on that). Others cannot be woken for what is handed to them, and accept for\n\
+         themselves, whichever is free: those that wait with poll(2), select(2) or accept(2) (Python's http.server, gunicorn's\n\
+         sync workers, puma, WEBrick, PHP's own server), apps with listen_fds, programs into which no library can be loaded, and\n\
+         those whose runtime folder, /run/rpmctl/NAME@N, has too long a path for the unix(7) socket in it. Instances that take\n\
+         part hand nothing to these.",
+    );
+    page.paragraph(
+        "libuv, from Node 22 on, would pass its epoll_ctl(2) calls through an io_uring(7), where nobody sees them. In processes\n\
+         with libuv's functions, of instances that may take part, io_uring_setup(2) fails with ENOSYS therefore; libuv calls the\n\
+         function then.",
+    );
+    page.paragraph(
+        "reuseport: systemd holds a listener for each instance, and the kernel gives a connection to one of them by a hash of its\n\
+         addresses, whoever has how many. Nothing is handed over. The price: what came to an instance that restarts or was killed\n\
+         waits until it is back, and with one that is stuck until it goes on, also when others are idle. What waits in the queue\n\
+         of one that is stopped, gives up or is scaled away, or whose address or options change, is reset.",
+    );
+}
+
 fn of_key(page: &mut Page, key: &Key) {
     let mut text = format!(
         "{}\nValue: {}.\nDefault: {}.",
@@ -120,6 +174,9 @@ fn of_key(page: &mut Page, key: &Key) {
     }
     if let Some(directive) = becomes(key.name) {
         text.push_str(&format!("\nIn systemd: {directive}."));
+    }
+    if key.name == "balance" {
+        text.push_str("\nMore in BALANCE below.");
     }
     let camel = Some(camel(key.name)).filter(|camel| camel != key.name);
     let also: Vec<String> = camel

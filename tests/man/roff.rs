@@ -1,7 +1,7 @@
 //! Just enough roff, man(7): sections, tagged paragraphs, indents; text in it is text.
 
 /// Shown in a page's footer; the day its wording last changed in earnest.
-const DATE: &str = "2026-11-22";
+const DATE: &str = "2026-11-23";
 
 pub struct Page(String);
 
