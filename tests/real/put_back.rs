@@ -113,6 +113,19 @@ fn a_release_that_never_becomes_ready() {
 }
 
 #[test]
+fn a_release_that_is_ready_and_ends_soon_takes_one_instance_at_most() {
+    let bed = &steered::bed();
+    let text = |release: &str| steered("web", 4201, 4, release, "");
+    apply(bed, &text("one"));
+    let before = runs(bed, "web", 4);
+    write(bed, &text("brief"));
+    fails(bed, &["apply"], 1);
+    assert_eq!(releases(bed, "web", 4), ["one"; 4]);
+    assert_eq!(runs(bed, "web", 4)[1..], before[1..], "their turn never came");
+    mended(bed, &text("two"), "two");
+}
+
+#[test]
 fn in_fork_mode_and_the_first_instance_and_beside_an_app_that_moves_on() {
     let bed = &steered::bed();
     let text =
