@@ -121,7 +121,11 @@ fn a_release_that_is_ready_and_ends_soon_takes_one_instance_at_most() {
     write(bed, &text("brief"));
     fails(bed, &["apply"], 1);
     assert_eq!(releases(bed, "web", 4), ["one"; 4]);
-    assert_eq!(runs(bed, "web", 4)[1..], before[1..], "their turn never came");
+    assert_eq!(
+        runs(bed, "web", 4)[1..],
+        before[1..],
+        "their turn never came"
+    );
     mended(bed, &text("two"), "two");
 }
 
