@@ -62,6 +62,8 @@ impl Drawing {
                     return String::new();
                 }
                 match self.live.iter_mut().find(|(name, ..)| name == unit) {
+                    // Its job is not done yet in the moment in which it is up: nothing stops again.
+                    Some(one) if stage == Stage::Stopping => one.2 = since,
                     Some(one) => one.1 = stage,
                     None => self.live.push((unit.to_owned(), stage, since)),
                 }

@@ -76,7 +76,7 @@ fn take_apps(places: &Places, selected: &[Selected<'_>]) -> anyhow::Result<Vec<L
                     .duration_since(holder.since)
                     .unwrap_or(Duration::ZERO);
                 return Err(Stop::new(format!(
-                    "{app} is being reloaded by {who}, since {} ago",
+                    "{app} is being reloaded by {who}, begun {} ago",
                     table::age(since)
                 ))
                 .hint("nothing was changed; wait for it to end, or end it with Ctrl-C there")

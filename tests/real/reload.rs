@@ -219,7 +219,7 @@ fn a_second_reload_of_the_app_is_refused_and_one_of_another_app_is_not() {
     for targets in [&["web"][..], &["web@2"], &["all"]] {
         let before = runs(bed, "other", 2);
         let refused = fails(bed, &[&["reload"], targets].concat(), 1);
-        let who = format!("error: web is being reloaded by process {pid}, since ");
+        let who = format!("error: web is being reloaded by process {pid}, begun ");
         assert!(refused.stderr.starts_with(&who), "{refused}");
         assert!(
             refused.stderr.ends_with(
