@@ -119,7 +119,9 @@ pub async fn run(
         for unit in &app.sockets.open {
             progress(format!("opened    {unit}"));
         }
-        failures.extend(sockets::set_queues(machine, app).await?);
+        for note in sockets::set_queues(machine, app).await? {
+            progress(format!("note      {note}"));
+        }
         going.push(app);
     }
     // From here until the start below connections to these are refused.
@@ -172,9 +174,6 @@ pub async fn run(
         if app.sockets.renew && left.iter().any(|unit| name.owns(unit)) {
             left.push(name.socket_template());
         }
-        let queues = app.sockets.queues.iter().map(|queue| queue.unit.clone());
-        let unset = queues.filter(|unit| failures.iter().any(|failure| failure.unit == *unit));
-        left.extend(unset);
     }
     // An instance that did not restart still listens on what is over.
     going.retain(|app| {

@@ -113,11 +113,12 @@ pub async fn let_go(machine: &Machine, app: &AppPlan) -> anyhow::Result<()> {
     close(machine, &holder).await
 }
 
-/// Gives listeners another queue where they are.
-pub async fn set_queues(machine: &Machine, app: &AppPlan) -> anyhow::Result<Vec<Failure>> {
-    let mut failures = Vec::new();
+/// Gives listeners another queue where they are. Returns what has to wait until the socket is opened anew, a sentence each: a user's manager may not
+/// be looked into where Yama says so (ptrace(2)).
+pub async fn set_queues(machine: &Machine, app: &AppPlan) -> anyhow::Result<Vec<String>> {
+    let mut notes = Vec::new();
     if app.sockets.queues.is_empty() {
-        return Ok(failures);
+        return Ok(notes);
     }
     let process = machine.manager.pid().await?;
     for queue in &app.sockets.queues {
@@ -126,17 +127,12 @@ pub async fn set_queues(machine: &Machine, app: &AppPlan) -> anyhow::Result<Vec<
             Ok(_) => continue,
             Err(error) => error.to_string(),
         };
-        failures.push(Failure {
-            app: app.facts.app.to_string(),
-            unit: queue.unit.clone(),
-            why: format!(
-                "its queue cannot be changed where it is: {why}; stop and start {} to have it opened anew",
-                app.facts.app
-            ),
-            lines: vec![],
-        });
+        notes.push(format!(
+            "{} keeps the length of its queue until {} is stopped and started: {why}",
+            queue.unit, app.facts.app
+        ));
     }
-    Ok(failures)
+    Ok(notes)
 }
 
 /// Instances stop, and with them their own sockets (`StopWhenUnneeded=`), which their next start opens anew.

@@ -106,7 +106,8 @@ impl Site {
         let mut seen = BTreeSet::new();
         self.bed.wait_until(&what, PATIENCE, || {
             let running = self.pids();
-            if let Ok(spread) = held::spread(&self.bed, PORT, 64, None) {
+            // Enough to fill new instances up to what the load keeps open on the others: the fewest are served first.
+            if let Ok(spread) = held::spread(&self.bed, PORT, 200, None) {
                 seen.extend(spread.into_keys());
             }
             seen.retain(|pid| running.contains(pid));

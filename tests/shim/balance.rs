@@ -208,6 +208,32 @@ fn what_a_stuck_instance_was_handed_comes_back() {
     until_even(port, 3);
 }
 
+/// Those that were passed over are tried again although another has as few.
+#[test]
+fn two_that_were_stuck_come_back_both() {
+    let (_unit, port, apps) = node(4);
+    until_even(port, 4);
+    for app in &apps[2..] {
+        app.signal(Signal::STOP);
+    }
+    let kept: Vec<Kept> = (0..20).map(|_| Kept::open(port)).collect();
+    assert_eq!(shares(&kept).len(), 2, "{:?}", shares(&kept));
+    for app in &apps[2..] {
+        app.signal(Signal::CONT);
+    }
+    // The first two hold ten each, so the next four are for the others.
+    let deadline = Instant::now() + PATIENCE;
+    let came_back = || {
+        let next: Vec<Kept> = (0..4).map(|_| Kept::open(port)).collect();
+        apps[2..]
+            .iter()
+            .all(|app| shares(&next).get(&app.id().to_string()) == Some(&2))
+    };
+    while !came_back() {
+        assert!(Instant::now() < deadline, "not both came back");
+    }
+}
+
 #[test]
 fn an_instance_that_closes_its_listener_loses_none() {
     let (unit, port, mut apps) = node(3);

@@ -209,7 +209,7 @@ fn fewest(socket: &Socket, own: u32) -> Option<(usize, &'static Slot)> {
         .filter_map(|other| Some((other, slot(socket, other)?)))
         .filter(|(_, slot)| slot.takes())
         .min_by_key(|(_, slot)| slot.load())?;
-    should_get(slot.load(), own).then_some((other, slot))
+    (should_get(slot.load(), own) && slot.is_mine_to_try()).then_some((other, slot))
 }
 
 /// Whether an instance with `fewest` gets the next connection before one with `own`: when it has

@@ -107,18 +107,19 @@ impl Slot {
             && !self.is_stuck()
     }
 
-    /// False for the one caller that is to try again.
     fn is_stuck(&self) -> bool {
         let stuck = self.stuck.load(Relaxed);
-        if stuck == 0 {
-            return false;
-        }
-        let now = kernel::milliseconds();
-        now.saturating_sub(stuck) < TRY_AGAIN
+        stuck != 0 && kernel::milliseconds().saturating_sub(stuck) < TRY_AGAIN
+    }
+
+    /// To be asked by whoever is about to hand it a connection: a stuck one is tried by one at a time.
+    pub fn is_mine_to_try(&self) -> bool {
+        let stuck = self.stuck.load(Relaxed);
+        stuck == 0
             || self
                 .stuck
-                .compare_exchange(stuck, now, SeqCst, SeqCst)
-                .is_err()
+                .compare_exchange(stuck, kernel::milliseconds(), SeqCst, SeqCst)
+                .is_ok()
     }
 
     /// Whether what is in the inbox has not been looked at for too long.
