@@ -9,8 +9,9 @@ use crate::traffic::strict::{Failed, Load, kinds};
 
 const KILLS: usize = 3;
 const CLIENTS: usize = 40;
-/// What a visitor may wait more than one does without a kill.
-const MARGIN: Duration = Duration::from_millis(100);
+/// What a new connection may wait beyond what it waited before. The promise is 100 ms, by the printed figures of a machine that does nothing else; a
+/// connection that was lost with the worker would wait for seconds.
+const MARGIN: Duration = Duration::from_secs(1);
 
 struct Kill {
     victim: u32,
