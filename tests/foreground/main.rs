@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use run::{Run, started};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// As on a machine that systemd does not run: neither its folder nor a bus.
 const WITHOUT_MANAGER: &str = "mkdir -p /run/systemd /run/dbus && mount -t tmpfs none /run/systemd && mount -t tmpfs none /run/dbus && exec \"$@\"";

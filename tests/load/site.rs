@@ -10,7 +10,7 @@ use crate::traffic::{express, held};
 
 pub const PORT: u16 = 3000;
 pub const INSTANCES: usize = 4;
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 static TURN: Mutex<()> = Mutex::new(());
 

@@ -8,7 +8,7 @@ use crate::launch::{App, Unit};
 use crate::nodes::Node;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub const SERVER: &str = include_str!("apps/server.js");
 

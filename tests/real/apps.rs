@@ -41,7 +41,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(('', int(os.environ['PORT'])), Answer).serve_forever()
 "#;
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A bed with the three servers in /srv: server.js, server.py and server.
 pub fn bed() -> Bed {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::bed::{self, Bed, Options};
 
 const VICTIM: &str = "RPMCTL_BED_VICTIM";
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn systemd_is_up_and_nothing_of_the_bed_failed() {

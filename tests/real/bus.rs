@@ -12,7 +12,7 @@ use rpmctl::systemd::{Bus, Job, JobResult, Manager, Outcome, Seen, Unreachable, 
 use crate::apps::property;
 use crate::bed::{self, Bed, Options};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()

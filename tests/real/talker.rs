@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::bed::{Bed, Spawned};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Reads commands from /run/talk/NAME@N: `o TEXT` to stdout, `e TEXT` to stderr, `x CODE` exits.
 const TALKER: &str = r#"f=${TALK:-/run/talk}/$1@$NODE_APP_INSTANCE

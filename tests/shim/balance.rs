@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::launch::{App, Unit};
 use crate::share::NODE;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Each answer names the process; connections stay open.
 const ASYNCIO: &str = "

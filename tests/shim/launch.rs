@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The shell hands its input (and, for two sockets, its output) on as descriptors 3 and 4, and
 /// becomes the program, which therefore has the process id in LISTEN_PID.
