@@ -17,6 +17,7 @@
 //! | `plan` | `model`, `units` |
 //! | `host`, `systemd`, `unit_files`, `journal`, `process` | `model`; never each other |
 //! | `apply`, `private` | `plan`, `units`, `model` and the edges |
+//! | `watch` | `apply`, `plan`, `units`, `model` and the edges |
 //! | `cli` | everything; nobody imports `cli` |
 //!
 //! `src/shim` is no module but a crate of its own, which `build.rs` compiles and `unit_files::shim` embeds.
@@ -34,3 +35,4 @@ pub mod process;
 pub mod systemd;
 pub mod unit_files;
 pub mod units;
+pub mod watch;

@@ -7,9 +7,13 @@ mod command_page;
 mod file_page;
 #[path = "man/roff.rs"]
 mod roff;
+#[path = "man/watch_page.rs"]
+mod watch_page;
 
 use std::fs;
 use std::path::PathBuf;
+
+use rpmctl::journal::send;
 
 fn page(name: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -42,6 +46,15 @@ fn ecosystem_toml_5() {
 }
 
 #[test]
+fn rpmctl_watch_8() {
+    let text = watch_page::text();
+    for id in [send::RESTARTING, send::TROUBLE] {
+        assert!(text.contains(id), "{id}");
+    }
+    page("rpmctl-watch.8", &text);
+}
+
+#[test]
 fn roff_keeps_what_is_written() {
     let mut page = roff::Page::new("x", 1, "x");
     page.text(".a line with a dot, a \\ and --two\n'quoted'");
@@ -56,6 +69,7 @@ fn groff_has_no_complaint() {
     for (name, text) in [
         ("rpmctl.1", command_page::text()),
         ("ecosystem.toml.5", file_page::text()),
+        ("rpmctl-watch.8", watch_page::text()),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join(name);

@@ -133,6 +133,7 @@ fn compiled_apps(apps: Vec<App>) -> UnitSet {
         env_dir: "/etc/rpmctl/env".into(),
         shim: "/var/lib/rpmctl/shim/listen.so".into(),
         preload: "/var/lib/rpmctl/shim/node.cjs".into(),
+        rpmctl: "/usr/bin/rpmctl".into(),
         templates: Templates::new(&BTreeMap::new()).unwrap(),
     };
     compile(&model, &site).unwrap()

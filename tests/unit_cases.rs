@@ -74,6 +74,7 @@ fn case(folder: PathBuf) -> Case {
         env_dir: places.env.clone(),
         shim: places.shim().join("listen.so"),
         preload: places.shim().join("node.cjs"),
+        rpmctl: "/usr/bin/rpmctl".into(),
         templates: Templates::new(&BTreeMap::new()).unwrap(),
     };
     let set = units::compile(&model, &site)

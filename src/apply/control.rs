@@ -92,6 +92,7 @@ pub async fn control(
                         turns: vec![units.collect()],
                         word: Arrival::Restarted,
                         renew: false,
+                        tried: false,
                     }
                 })
                 .collect();

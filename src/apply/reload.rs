@@ -55,6 +55,7 @@ pub async fn reload(
             turns: turns(&units, at_once),
             word: Arrival::Reloaded,
             renew: false,
+            tried: false,
         });
     }
     let failed = |app: &str| done.failures.iter().any(|failure| failure.app == app);

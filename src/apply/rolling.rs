@@ -28,6 +28,8 @@ pub struct Restart<'a> {
     pub word: Arrival,
     /// Each gets a new socket of its own.
     pub renew: bool,
+    /// Nothing about the app changed since it ran: that it lives on after it came up is not waited for.
+    pub tried: bool,
 }
 
 /// What became of the restarts.
@@ -90,7 +92,7 @@ async fn one_app(
         }
         // A release that says it is ready and then ends is found out before it has taken the others' place. Those that do not say so have been waited
         // for as long, each.
-        if number == 0 && app.facts.notifies && done.failures.is_empty() {
+        if number == 0 && !app.tried && app.facts.notifies && done.failures.is_empty() {
             tokio::time::sleep(app.facts.settle).await;
         }
         if done.failures.is_empty() {

@@ -144,6 +144,7 @@ pub async fn run(
             turns: app.restart.iter().map(|unit| vec![unit.clone()]).collect(),
             word: Arrival::Restarted,
             renew: app.sockets.renew,
+            tried: false,
         })
         .collect();
     let restarted = rolling::restart(machine, &restarts, interrupt, show).await?;

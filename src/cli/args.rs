@@ -58,6 +58,8 @@ pub enum Command {
     Render(RenderArgs),
     /// Run the apps in the foreground until Ctrl-C, on a private systemd where no manager can be reached
     Run(super::run::RunArgs),
+    /// Do what systemd has no directive for, until SIGTERM; rpmctl-watch.service runs it where an app needs it
+    Watch,
     /// Print the JSON schema of ecosystem.toml, for editors
     Schema(super::schema::SchemaArgs),
     /// Print completions of commands and flags for bash, zsh, fish and others

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::args::FileArgs;
 use super::report::{Shown, Stop};
-use super::{ecosystem, out, table};
+use super::{ecosystem, machine as here, out, table};
 use crate::config::{self, Options};
 use crate::model::Model;
 use crate::unit_files::{Places, preload, scan, shim};
@@ -43,6 +43,7 @@ pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result
         env_dir: machine.places.env.clone(),
         shim: machine.places.shim().join(shim::file_name()),
         preload: machine.places.shim().join(preload::file_name()),
+        rpmctl: here::rpmctl()?,
         templates,
     };
     let mut set = crate::units::compile(&model, &site)

@@ -1,5 +1,7 @@
 //! Which manager and which places a command works on.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -37,6 +39,15 @@ pub fn places(user: bool) -> anyhow::Result<Places> {
         &folder("XDG_STATE_HOME", ".local/state")?,
         &run,
     ))
+}
+
+/// The running program, as units are to run it. Errors: /proc is not there.
+pub fn rpmctl() -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe().context("where rpmctl itself is cannot be read")?;
+    // An update has replaced it while it runs.
+    let bytes = path.as_os_str().as_bytes();
+    let path = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
+    Ok(OsStr::from_bytes(path).into())
 }
 
 pub fn home() -> Option<PathBuf> {

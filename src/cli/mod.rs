@@ -26,6 +26,7 @@ mod show;
 mod status;
 mod table;
 mod verbs;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -91,6 +92,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rollback(args) => rollback::run(args, user).await,
         Command::Render(args) => render::run(args, user),
         Command::Run(args) => run::run(args, user).await,
+        Command::Watch => watch::run(user).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
         Command::PrivateInit { .. } => unreachable!("handled before the runtime starts"),

@@ -1,11 +1,13 @@
 //! Reading the systemd journal: which lines are an app's (`query`), what a line holds (`entry`), how it looks (`text`, `date`).
 //!
-//! `read` alone has effects: it runs journalctl(1) and sends what it prints. Everything else is values.
+//! `read` and `send` alone have effects: one runs journalctl(1) and sends what it prints, the other writes lines of rpmctl's own. Everything else is
+//! values.
 
 pub mod date;
 pub mod entry;
 pub mod query;
 pub mod read;
+pub mod send;
 pub mod text;
 pub mod trouble;
 

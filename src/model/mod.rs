@@ -11,6 +11,7 @@ pub mod env;
 pub mod host;
 pub mod listen;
 pub mod name;
+pub mod reason;
 pub mod signal;
 pub mod span;
 
@@ -23,5 +24,6 @@ pub use command::Command;
 pub use env::{EnvName, Environment};
 pub use listen::Listen;
 pub use name::Name;
+pub use reason::Reason;
 pub use signal::Signal;
 pub use span::parse_duration;

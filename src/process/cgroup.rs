@@ -10,6 +10,8 @@ pub struct Hierarchy {
     units: PathBuf,
     /// v2, when systemd's units are in it.
     unified: Option<PathBuf>,
+    /// Whether v2 counts memory on this machine.
+    v2_memory: bool,
     /// v1's memory controller.
     memory: Option<PathBuf>,
     /// v1's cpuacct controller.
@@ -19,10 +21,13 @@ pub struct Hierarchy {
 impl Hierarchy {
     /// Finds them below `root`, which is `/sys/fs/cgroup` but in tests.
     pub fn find(root: &Path) -> Hierarchy {
-        if root.join("cgroup.controllers").exists() {
+        if let Ok(controllers) = fs::read_to_string(root.join("cgroup.controllers")) {
             return Hierarchy {
                 units: root.to_owned(),
                 unified: Some(root.to_owned()),
+                v2_memory: controllers
+                    .split_ascii_whitespace()
+                    .any(|one| one == "memory"),
                 memory: None,
                 cpuacct: None,
             };
@@ -32,6 +37,7 @@ impl Hierarchy {
         Hierarchy {
             units: unified.clone().unwrap_or_else(|| root.join("systemd")),
             unified,
+            v2_memory: false,
             memory: there("memory"),
             cpuacct: there("cpuacct").or_else(|| there("cpu,cpuacct")),
         }
@@ -70,6 +76,22 @@ impl Hierarchy {
         }
         let root = self.memory.as_ref()?;
         number(&below(root, group).join("memory.usage_in_bytes"))
+    }
+
+    /// The file that says how many bytes the group is charged with, where this machine has a controller for memory.
+    pub(super) fn charge(&self, group: &str) -> Option<PathBuf> {
+        match (&self.memory, &self.unified) {
+            (Some(root), _) => Some(below(root, group).join("memory.usage_in_bytes")),
+            (None, Some(root)) if self.v2_memory => Some(below(root, group).join("memory.current")),
+            _ => None,
+        }
+    }
+
+    /// The file that says what the bytes are.
+    pub(super) fn memory_stat(&self, group: &str) -> Option<PathBuf> {
+        let v2 = self.unified.as_ref().filter(|_| self.v2_memory);
+        let root = self.memory.as_ref().or(v2)?;
+        Some(below(root, group).join("memory.stat"))
     }
 
     /// Processor time the group has used, in microseconds: cpu.stat's usage_usec (v2, there without any controller),

@@ -2,7 +2,9 @@
 
 mod cgroup;
 pub mod listener;
+mod probe;
 mod sample;
 
 pub use cgroup::Hierarchy;
+pub use probe::{Meminfo, Probe, Use, own};
 pub use sample::{Usage, cpu_percent, cpu_percent_since_start, read};

@@ -14,7 +14,7 @@ use super::manager::Manager;
 use super::state::{UnitState, object_path};
 
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
-const SERVICE: &str = "org.freedesktop.systemd1.Service";
+pub(super) const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// How the last process of a service ended, raw: Result=, ExecMainCode= (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3; 0: it
 /// has not ended) and ExecMainStatus= (exit code or signal number), see org.freedesktop.systemd1(5).
@@ -59,13 +59,13 @@ pub struct Details {
     pub fragment_path: Option<String>,
 }
 
-fn get(unit: &str, interface: &str, property: &str) -> zbus::Result<Message> {
+pub(super) fn get(unit: &str, interface: &str, property: &str) -> zbus::Result<Message> {
     let body = &(interface, property);
     call::message(false, &object_path(unit), PROPERTIES, "Get", body)
 }
 
 /// The value of a property, when the unit has it.
-fn value<T>(answer: Option<&Answer>) -> Option<T>
+pub(super) fn value<T>(answer: Option<&Answer>) -> Option<T>
 where
     T: for<'v> TryFrom<Variant<'v>>,
 {

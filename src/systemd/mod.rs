@@ -10,6 +10,7 @@ mod job;
 mod link;
 mod manager;
 mod outcome;
+mod place;
 mod state;
 mod watch;
 

@@ -33,6 +33,17 @@ pub fn lock_shared(places: &Places, waiting: impl FnOnce()) -> io::Result<Lock> 
     take(places, FlockOperation::LockShared, waiting)
 }
 
+/// The same without waiting: None while another has it alone.
+pub fn try_lock_shared(places: &Places) -> io::Result<Option<Lock>> {
+    let path = places.on_disk(&places.run).join("lock");
+    let file = open(&path)?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(named(&path, error.into())),
+    }
+}
+
 fn take(places: &Places, how: FlockOperation, waiting: impl FnOnce()) -> io::Result<Lock> {
     let path = places.on_disk(&places.run).join("lock");
     let file = open(&path)?;
@@ -148,5 +159,9 @@ mod tests {
             drop(two);
             alone.join().unwrap().unwrap();
         });
+        let alone = lock(&places, never).unwrap();
+        assert!(try_lock_shared(&places).unwrap().is_none());
+        drop(alone);
+        assert!(try_lock_shared(&places).unwrap().is_some());
     }
 }

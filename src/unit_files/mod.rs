@@ -6,6 +6,7 @@ pub mod lock;
 pub mod pending;
 pub mod places;
 pub mod preload;
+pub mod reasons;
 pub mod scan;
 pub mod shim;
 pub mod starts;

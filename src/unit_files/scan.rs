@@ -34,6 +34,27 @@ pub fn units(
     Ok(found)
 }
 
+/// Gives each target in our folder to `look`, with its name; one that vanishes or is not text is left out.
+pub fn targets(places: &Places, mut look: impl FnMut(&str, &str)) -> io::Result<()> {
+    let mut text = String::new();
+    for entry in entries(&places.on_disk(&places.units))? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if !name.ends_with(".target") || !entry.file_type()?.is_file() {
+            continue;
+        }
+        text.clear();
+        let read = std::fs::File::open(entry.path())
+            .and_then(|mut file| io::Read::read_to_string(&mut file, &mut text));
+        if read.is_ok() {
+            look(&name, &text);
+        }
+    }
+    Ok(())
+}
+
 /// Environment files by name. A folder that is not there has none.
 pub fn env(places: &Places) -> io::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();

@@ -21,6 +21,8 @@ pub struct Site {
     pub shim: PathBuf,
     /// The Node preload's file.
     pub preload: PathBuf,
+    /// The rpmctl that units run.
+    pub rpmctl: PathBuf,
     pub templates: Templates,
 }
 

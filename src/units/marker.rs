@@ -39,6 +39,8 @@ pub struct Facts {
     /// An instance is up when it says so, else when it has run for `settle`.
     pub notifies: bool,
     pub settle: Duration,
+    /// `min_uptime`: an instance that ends sooner, or is over `max_memory_restart`, has just been started for nothing.
+    pub min_uptime: Duration,
     /// `listen_timeout`: an instance that is not up by then has failed.
     pub ready_timeout: Duration,
     pub max_restarts: Option<u32>,
@@ -72,6 +74,7 @@ impl Facts {
             autorestart: app.restart.auto,
             notifies,
             settle: app.restart.min_uptime.min(SETTLE),
+            min_uptime: app.restart.min_uptime,
             ready_timeout: app.ready.timeout,
             max_restarts: app.restart.max,
             memory_restart: app.memory.as_ref().map(|memory| memory.restart.0),
@@ -86,6 +89,11 @@ impl Facts {
                 })
                 .collect(),
         }
+    }
+
+    /// Whether something about the app is done by `rpmctl watch`.
+    pub fn needs_watcher(&self) -> bool {
+        self.memory_restart.is_some()
     }
 
     /// Every socket of the app as it runs, in the order of its start.
@@ -126,6 +134,10 @@ impl Facts {
                 pairs.push((key, value));
             }
         };
+        optional(
+            "MinUptimeMs",
+            (self.min_uptime != self.settle).then(|| self.min_uptime.as_millis().to_string()),
+        );
         optional("Profile", self.profile.clone());
         optional("MaxRestarts", self.max_restarts.map(|n| n.to_string()));
         optional(
@@ -147,6 +159,7 @@ impl Facts {
     pub fn read(text: &str) -> Option<Facts> {
         let sections = Sections::parse(text);
         let get = |key| sections.get(SECTION, key).map(quote::read_fact);
+        let settle = Duration::from_millis(get("SettleMs")?.parse().ok()?);
         Some(Facts {
             app: Name::new(&get("App")?).ok()?,
             file: get("File")?.into(),
@@ -175,7 +188,10 @@ impl Facts {
             autostart: get("Autostart")? == "true",
             autorestart: get("Autorestart")? == "true",
             notifies: get("Notifies")? == "true",
-            settle: Duration::from_millis(get("SettleMs")?.parse().ok()?),
+            settle,
+            min_uptime: get("MinUptimeMs")
+                .and_then(|ms| ms.parse().ok())
+                .map_or(settle, Duration::from_millis),
             ready_timeout: Duration::from_millis(get("ReadyMs")?.parse().ok()?),
             max_restarts: get("MaxRestarts").and_then(|n| n.parse().ok()),
             memory_restart: get("MaxMemoryRestart").and_then(|n| n.parse().ok()),
@@ -280,6 +296,7 @@ mod tests {
             autorestart: true,
             notifies: false,
             settle: Duration::from_millis(1000),
+            min_uptime: Duration::from_secs(5),
             ready_timeout: Duration::from_secs(30),
             max_restarts: Some(16),
             memory_restart: None,

@@ -19,8 +19,8 @@ pub fn text() -> String {
     page.section("DESCRIPTION");
     page.text(
         "Compiles an ecosystem file, see ecosystem.toml(5), to systemd units, shows what would change, does it over D-Bus\n\
-         and waits until every instance is up. systemd runs the apps: no process of rpmctl stays behind, and\n\
-         systemctl(1) and journalctl(1) work on the same units.",
+         and waits until every instance is up. systemd runs the apps: no process of rpmctl stays behind but\n\
+         rpmctl-watch(8), where an app needs it, and systemctl(1) and journalctl(1) work on the same units.",
     );
     page.section("COMMANDS");
     for command in cli
@@ -71,7 +71,7 @@ pub fn text() -> String {
         "Under --user, the folders that FILES are in.",
     );
     page.section("SEE ALSO");
-    page.text("ecosystem.toml(5), systemctl(1), journalctl(1), systemd.unit(5), systemd.socket(5)");
+    page.text("ecosystem.toml(5), rpmctl-watch(8), systemctl(1), journalctl(1), systemd.unit(5), systemd.socket(5)");
     page.end()
 }
 
@@ -248,6 +248,10 @@ fn in_run(page: &mut Page, run: &Path) {
             "pending",
             "what an interrupted or failed apply has left to restart, a unit a line, and daemon-reload where systemd may not have read the units yet;\n\
              reloads hold pending.lock while they cross out theirs",
+        ),
+        (
+            "restarts/NAME@N",
+            "how often an instance was restarted for which reason; see rpmctl-watch(8)",
         ),
         (
             "NAME@N/starts",

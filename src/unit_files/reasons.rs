@@ -1,0 +1,111 @@
+//! How often rpmctl restarted an instance and why, beside the lock: `restarts/STEM@N`, gone after a reboot. What systemd does by itself is in `NRestarts=`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::Places;
+use super::write::Changes;
+use crate::model::Reason;
+
+/// The restarts of one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restarts {
+    /// How often, by [`Reason::as_str`].
+    pub counts: BTreeMap<String, u32>,
+    /// The word and the sentence of the last one.
+    pub reason: String,
+    pub detail: String,
+    pub at: SystemTime,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    counts: BTreeMap<String, u32>,
+    reason: String,
+    detail: String,
+    /// Microseconds since the epoch.
+    at: u64,
+}
+
+/// `unit` is an instance, with or without its ending.
+fn path(places: &Places, unit: &str) -> PathBuf {
+    let instance = unit.strip_suffix(".service").unwrap_or(unit);
+    places
+        .on_disk(&places.run)
+        .join("restarts")
+        .join(Path::new(instance).file_name().unwrap_or_default())
+}
+
+/// Notes that the instance is restarted now; whole or not at all. Errors name the file.
+pub fn note(places: &Places, unit: &str, reason: &Reason) -> io::Result<()> {
+    let mut counts = read(places, unit).map_or_else(BTreeMap::new, |before| before.counts);
+    *counts.entry(reason.as_str().to_owned()).or_default() += 1;
+    let at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    let written = Written {
+        counts,
+        reason: reason.as_str().to_owned(),
+        detail: reason.to_string(),
+        at: u64::try_from(at.as_micros()).unwrap_or(u64::MAX),
+    };
+    let mut changes = Changes::default();
+    let text = serde_json::to_string(&written)? + "\n";
+    changes.write(path(places, unit), &text, 0o644);
+    changes.commit()
+}
+
+/// None when rpmctl never restarted it since boot, and for what is no such file.
+pub fn read(places: &Places, unit: &str) -> Option<Restarts> {
+    let text = std::fs::read_to_string(path(places, unit)).ok()?;
+    let written: Written = serde_json::from_str(&text).ok()?;
+    Some(Restarts {
+        counts: written.counts,
+        reason: written.reason,
+        detail: written.detail,
+        at: UNIX_EPOCH + Duration::from_micros(written.at),
+    })
+}
+
+/// Those that are gone begin anew when they come back. Errors name the file.
+pub fn forget<'a>(places: &Places, units: impl IntoIterator<Item = &'a String>) -> io::Result<()> {
+    for unit in units.into_iter().filter(|unit| unit.contains('@')) {
+        let path = path(places, unit);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let words = format!("{}: {error}", path.display());
+                return Err(io::Error::new(error.kind(), words));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_by_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::system().below(root.path().into());
+        let unit = "api@0.service".to_owned();
+        assert_eq!(read(&places, &unit), None);
+        let memory = Reason::Memory { bytes: 2, limit: 1 };
+        for reason in [&memory, &Reason::Schedule, &memory] {
+            note(&places, &unit, reason).unwrap();
+        }
+        let found = read(&places, "api@0").unwrap();
+        let counts = BTreeMap::from([("memory".to_owned(), 2), ("schedule".to_owned(), 1)]);
+        assert_eq!((found.counts, found.reason), (counts, "memory".to_owned()));
+        assert_eq!(found.detail, memory.to_string());
+        assert!(found.at.elapsed().unwrap() < Duration::from_secs(60));
+        forget(&places, [&unit, &"api.target".to_owned()]).unwrap();
+        assert_eq!(read(&places, &unit), None);
+    }
+}

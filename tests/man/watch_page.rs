@@ -1,0 +1,84 @@
+//! rpmctl-watch(8): the watcher.
+
+use super::roff::Page;
+
+pub fn text() -> String {
+    let mut page = Page::new("rpmctl-watch", 8, "System Administration");
+    page.section("NAME");
+    page.text("rpmctl-watch - what systemd has no directive for, done for rpmctl's apps");
+    page.section("SYNOPSIS");
+    page.tagged("rpmctl-watch.service", "");
+    page.tagged("rpmctl", "[--user] watch");
+    page.section("DESCRIPTION");
+    page.text(
+        "One process for all apps, there only where an app has one of these keys; see ecosystem.toml(5). It is never the parent of an app: apps go on as they\n\
+         are when it stops, is killed or is updated.",
+    );
+    for (key, what) in KEYS {
+        page.tagged(key, what);
+    }
+    page.paragraph(
+        "It keeps nothing about apps: what to do stands in their targets, which it reads again whenever the folder of the units changes, and on SIGHUP. So\n\
+         commands of rpmctl's need not tell it anything. SIGTERM ends it.",
+    );
+    page.paragraph(
+        "Restarts go through systemd, as rpmctl reload makes them: one instance of an app at a time, each ready before the next, and not while another\n\
+         rpmctl works on that app. An app that was stopped is left alone. While systemd or the bus is being restarted, it tries again until they are back.",
+    );
+    page.section("MEMORY");
+    for paragraph in MEMORY {
+        page.paragraph(paragraph);
+    }
+    page.section("JOURNAL");
+    page.text("What it does is in the journal, and in rpmctl logs APP among systemd's lines about the app. The fields of its lines:");
+    for (field, what) in FIELDS {
+        page.tagged(field, what);
+    }
+    page.section("FILES");
+    page.tagged(
+        "/run/rpmctl/restarts/NAME@N, $XDG_RUNTIME_DIR/rpmctl/restarts/NAME@N",
+        "of an instance: how often it was restarted for which reason, and when last; shown by rpmctl list and rpmctl show, gone after a boot.",
+    );
+    page.section("SEE ALSO");
+    page.text("rpmctl(1), ecosystem.toml(5), systemctl(1), journalctl(1), systemd.exec(5)");
+    page.end()
+}
+
+const KEYS: [(&str, &str); 1] = [(
+    "max_memory_restart",
+    "An instance that uses more is restarted; see MEMORY.",
+)];
+
+const MEMORY: [&str; 3] = [
+    "Of an instance counts what is its own: anonymous and shared memory of all its processes; pages of files do not, which the kernel takes back when it\n\
+     needs them. It is read from the instance's control group (memory.stat: anon and shmem) or, where no controller counts memory, summed up over its\n\
+     processes (/proc/PID/status: RssAnon and RssShmem). rpmctl list and rpmctl show have the same figure.",
+    "An instance that has crossed its limit is restarted within a second: no instance can have crossed unless all processes of the machine together have\n\
+     taken as much memory as it had left, which one read twice a second tells; and each is looked at after at most 30 seconds in any case, sooner the\n\
+     nearer it is.",
+    "One that is over its limit within min_uptime, or a second, of its start would be restarted for ever: it is left alone for 10 seconds before it is\n\
+     restarted, then 20, and so on up to 5 minutes. If it goes on growing meanwhile, MemoryMax= of one and a half times the limit ends it, where a\n\
+     controller counts memory.",
+];
+
+const FIELDS: [(&str, &str); 7] = [
+    ("SYSLOG_IDENTIFIER", "rpmctl."),
+    (
+        "MESSAGE_ID",
+        "741aef7c9a4748ec84ca6cb8e12f864a: it restarts something; 4708853f39fe414ca36116710e492e8d: something does not work.",
+    ),
+    (
+        "RPMCTL_APP, RPMCTL_INSTANCE",
+        "What it is about; no instance where it is about several.",
+    ),
+    (
+        "RPMCTL_REASON",
+        "Why it restarts: memory, files, schedule, deploy, reload.",
+    ),
+    ("RPMCTL_BYTES", "Of memory: what the instance used."),
+    ("RPMCTL_LIMIT", "Of memory: max_memory_restart, in bytes."),
+    (
+        "RPMCTL_FILE, RPMCTL_FILES",
+        "Of files: the first one that changed, and how many did.",
+    ),
+];
