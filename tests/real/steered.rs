@@ -40,13 +40,19 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 
+# A handler that starts a thread (server.shutdown() wants another one) may find a lock of the threading module held below it, for ever.
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 1024
 
+    def service_actions(self):
+        if asked:
+            self._BaseServer__shutdown_request = True
+
+asked = []
 server = Server(('', int(os.environ['PORT'])), Answer)
 for number_of_signal in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number_of_signal, lambda *_: threading.Thread(target=server.shutdown).start())
+    signal.signal(number_of_signal, lambda *_: asked.append(True))
 if told('brief'):
     threading.Timer(0.3, lambda: os._exit(4)).start()
 server.serve_forever(0.05)
