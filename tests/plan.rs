@@ -15,6 +15,8 @@ use rpmctl::units::{Site, UnitSet, compile};
 
 #[path = "plan/sockets.rs"]
 mod sockets;
+#[path = "plan/watcher.rs"]
+mod watcher;
 #[path = "plan/way_back.rs"]
 mod way_back;
 
@@ -29,6 +31,8 @@ struct Shape {
     kill_ms: u64,
     autostart: bool,
     increment: bool,
+    /// `max_memory_restart`
+    limited: bool,
 }
 
 /// What an app with a port listens on besides, and how.
@@ -98,7 +102,9 @@ fn app(shape: &Shape) -> App {
             wait: false,
             timeout: Duration::from_secs(30),
         },
-        memory: None,
+        memory: shape.limited.then_some(Memory {
+            restart: Bytes(1 << 30),
+        }),
         autostart: shape.autostart,
         depends_on: vec![],
         directives: Directives {
@@ -179,6 +185,20 @@ fn carried_out(plan: &Plan, observed: &Observed, wanted: &UnitSet) -> Observed {
             after.running.insert(unit.clone(), Running::Down);
         }
     }
+    let watch = &plan.watch;
+    let unit = rpmctl::units::watcher::UNIT.to_owned();
+    if let Some(change) = &watch.unit {
+        after.watcher.text = change.after.clone();
+    }
+    after.watcher.links.extend(watch.link.iter().cloned());
+    for folder in &watch.unlink {
+        after.watcher.links.remove(folder);
+    }
+    if watch.stop {
+        after.running.insert(unit, Running::Down);
+    } else if watch.start || watch.restart {
+        after.running.insert(unit, Running::Up);
+    }
     after.pending = (!plan.owed.is_empty()).then(|| Pending {
         restart: plan.owed.clone(),
         reload: false,
@@ -207,18 +227,22 @@ fn shape(name: &'static str) -> impl Strategy<Value = Shape> {
         prop_oneof![Just(1600u64), Just(5000)],
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         listeners(),
     )
         .prop_map(
-            move |(instances, port, env, kill_ms, autostart, increment, listeners)| Shape {
-                name,
-                instances,
-                port,
-                listeners,
-                env,
-                kill_ms,
-                autostart,
-                increment,
+            move |(instances, port, env, kill_ms, autostart, increment, limited, listeners)| {
+                Shape {
+                    name,
+                    instances,
+                    port,
+                    listeners,
+                    env,
+                    kill_ms,
+                    autostart,
+                    increment,
+                    limited,
+                }
             },
         )
 }
@@ -246,6 +270,7 @@ fn disturbed(base: Observed) -> impl Strategy<Value = Observed> {
                 format!("{stem}-socket.service"),
             ])
         })
+        .chain([rpmctl::units::watcher::UNIT.to_owned()])
         .collect();
     let state = prop_oneof![
         Just(Running::Up),
@@ -295,6 +320,8 @@ proptest! {
             let after = carried_out(&plan, &observed, &wanted);
             let again = decide(&wanted, &after, &scope).unwrap();
             prop_assert!(again.is_empty(), "{:#?}\nthen {:#?}", plan, again);
+            let needed = after.apps().values().any(|app| app.facts.needs_watcher());
+            prop_assert_eq!(after.watcher.text.is_some(), needed);
             if scope == Scope::Everything {
                 let left: BTreeSet<String> = after.apps().into_keys().collect();
                 let names: BTreeSet<String> =
@@ -335,6 +362,7 @@ fn two_apps(change: impl FnOnce(&mut Shape)) -> (UnitSet, Observed) {
         kill_ms: 1600,
         autostart: true,
         increment: false,
+        limited: false,
     };
     let worker = Shape {
         name: "worker",
@@ -386,6 +414,7 @@ fn a_job_that_has_ended_well_is_left_alone_until_it_changes() {
             kill_ms: 1600,
             autostart: true,
             increment: false,
+            limited: false,
         });
         app.restart.auto = false;
         compiled_apps(vec![app])

@@ -106,6 +106,9 @@ fn files(case: &Case) -> BTreeMap<String, String> {
             writeln!(said, "{name}: at boot by {folder}").unwrap();
         }
     }
+    if let Some(unit) = &case.set.watcher {
+        files.insert(unit.name.clone(), unit.text.clone());
+    }
     files.insert("said.txt".to_owned(), said);
     files
 }

@@ -14,6 +14,7 @@ pub mod target;
 mod together;
 pub mod verify;
 pub mod view;
+mod watch;
 
 pub use interrupt::Interrupt;
 pub use machine::Machine;

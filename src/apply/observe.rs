@@ -5,10 +5,10 @@ use std::io;
 
 use anyhow::Context;
 
-use crate::plan::{Observed, Pending, Running};
+use crate::plan::{Observed, Pending, Running, Watcher};
 use crate::systemd::Manager;
 use crate::unit_files::{Places, pending, scan};
-use crate::units::{AppUnits, UnitSet, marker};
+use crate::units::{AppUnits, UnitSet, marker, watcher};
 
 /// Above this many patterns the manager is asked for all its units: matching costs it patterns times units.
 const PATTERNS: usize = 32;
@@ -23,6 +23,13 @@ pub async fn observe(
     let mut observed = files(places, wanted)?;
     if let Some(manager) = manager {
         observed.running = running(manager, stems(&observed, wanted)).await?;
+        if observed.watcher != Watcher::default() {
+            let states = manager.states(&[watcher::UNIT.to_owned()]).await?;
+            let known = states.into_iter().filter(|state| state.load != "not-found");
+            let running =
+                known.map(|state| (state.name, Running::from_active_state(&state.active)));
+            observed.running.extend(running);
+        }
     }
     Ok(observed)
 }
@@ -57,9 +64,24 @@ fn on_disk(
             restart: left.restart,
             reload: left.reload,
         }),
+        watcher: watcher(places)?,
         foreign,
         units,
         running: BTreeMap::new(),
+    })
+}
+
+fn watcher(places: &Places) -> anyhow::Result<Watcher> {
+    let found = scan::named(places, watcher::UNIT, marker::is_watcher);
+    let name = BTreeMap::from([(watcher::UNIT.to_owned(), String::new())]);
+    Ok(Watcher {
+        text: found.own,
+        shipped: found.elsewhere,
+        foreign: found.foreign,
+        links: scan::links(places, &name)?
+            .into_iter()
+            .map(|(folder, _)| folder)
+            .collect(),
     })
 }
 

@@ -52,6 +52,7 @@ pub async fn run_or_put_back(
             .filter(|app| failed(app.facts.app.as_str()))
             .filter_map(|app| app.back.clone())
             .collect(),
+        watcher: plan.watch.wanted.clone(),
     };
     if before.apps.is_empty() {
         return Ok(Done {

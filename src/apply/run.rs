@@ -15,6 +15,7 @@ use super::progress::{Arrival, Progress, arrived, on_its_way, ticking};
 use super::rolling::{self, Restart};
 use super::sockets;
 use super::verify::{self, Failure};
+use super::watch;
 use crate::plan::{AppPlan, Change, FileChange, Observed, Plan};
 use crate::systemd::{Job, JobResult, Verb};
 use crate::unit_files::Places;
@@ -22,7 +23,7 @@ use crate::unit_files::generations::{self, Snapshot};
 use crate::unit_files::pending::{self, Unfinished};
 use crate::unit_files::starts;
 use crate::unit_files::write::{self, Changes};
-use crate::units::{Facts, UnitSet};
+use crate::units::{Facts, UnitSet, watcher};
 
 /// Longest wait for units to stop, whatever time they allow themselves.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
@@ -41,7 +42,9 @@ pub async fn run(
     let progress = |line: String| (show.borrow_mut())(Progress::Line(line));
     let places = &machine.places;
     let stops: Vec<Job> = all(plan, |app| &app.stop)
-        .map(|unit| Job::new(Verb::Stop, unit.as_str()))
+        .map(String::as_str)
+        .chain(plan.watch.stop.then_some(watcher::UNIT))
+        .map(|unit| Job::new(Verb::Stop, unit))
         .collect();
     // Whatever cannot be written is found out before the first unit stops.
     sockets::look(plan)?;
@@ -72,6 +75,7 @@ pub async fn run(
             };
             progress(format!("{verb} {}", described(app)));
         }
+        watch::told(plan, progress);
         if let Some(about) = about {
             // The files are written: what cannot be kept for a rollback must not keep them from being loaded.
             let late = plan.apps.iter().flat_map(going_late).collect();
@@ -182,9 +186,16 @@ pub async fn run(
         !app.sockets.halt.is_empty() || !app.sockets.close.is_empty() || !owes
     });
     finish(machine, &going, progress).await?;
+    failures.extend(watch::start(machine, plan, progress).await?);
     // The next apply finds their files as they should be: that they run with older ones stands here alone.
     let unfinished = Unfinished {
-        restart: plan.owed.iter().cloned().chain(left).collect(),
+        restart: plan
+            .owed
+            .iter()
+            .cloned()
+            .chain(left)
+            .chain(watch::left(plan, &failures))
+            .collect(),
         reload: false,
     };
     pending::write(places, &unfinished).context("cannot write the list of unfinished work")?;
@@ -246,6 +257,7 @@ pub async fn left_over(
             }
             format!("{} ({})", app.facts.app, said.join(", "))
         })
+        .chain(watch::left_over(&plan, &observed, &failed))
         .collect())
 }
 
@@ -300,6 +312,7 @@ pub fn file_changes(places: &Places, plan: &Plan, when: When) -> Changes {
             changes.unlink(units.join(folder).join(unit));
         }
     }
+    watch::file_changes(places, plan, &mut changes);
     changes
 }
 

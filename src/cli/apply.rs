@@ -48,6 +48,7 @@ impl Wish<'_> {
             Wish::Without(_) => UnitSet::default(),
             Wish::Count(app) => UnitSet {
                 apps: vec![(*app).clone()],
+                watcher: None,
             },
         }
     }
@@ -228,7 +229,8 @@ pub fn show_failures(failures: &[Failure], machine: Option<&Machine>) {
         for line in &failure.lines {
             out::say(&format!("    {line}"));
         }
-        if failure.lines.is_empty() && failure.unit.ends_with(".service") {
+        let of_app = !failure.app.is_empty();
+        if failure.lines.is_empty() && failure.unit.ends_with(".service") && of_app {
             out::say("    (it wrote nothing)");
         }
     }
@@ -238,7 +240,11 @@ pub fn show_failures(failures: &[Failure], machine: Option<&Machine>) {
             _ => "",
         };
         let app = shlex::try_quote(&first.app).unwrap_or_default();
-        out::say(&format!("  see more with: rpmctl {user}logs {app}"));
+        out::say(&match first.app.as_str() {
+            // The watcher's.
+            "" => format!("  see more with: journalctl {user}-u {}", first.unit),
+            _ => format!("  see more with: rpmctl {user}logs {app}"),
+        });
     }
 }
 

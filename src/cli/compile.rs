@@ -11,7 +11,7 @@ use crate::config::{self, Options};
 use crate::model::Model;
 use crate::unit_files::{Places, preload, scan, shim};
 use crate::units::template::{self, Templates};
-use crate::units::{Site, UnitSet};
+use crate::units::{self, Site, UnitFile, UnitSet};
 
 /// For which machine a file is compiled.
 pub struct For<'a> {
@@ -35,18 +35,8 @@ pub struct Compiled {
 /// Errors are shown here, all problems of the file at once; with `json` as an object on stdout.
 pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result<Compiled> {
     let (model, notes) = model(args, !machine.can_switch_user, json)?;
-    let templates = site_templates(machine.places)?;
-    let site = Site {
-        systemd: machine.systemd,
-        user_manager: machine.user_manager,
-        bind_to: machine.bind_to.clone(),
-        env_dir: machine.places.env.clone(),
-        shim: machine.places.shim().join(shim::file_name()),
-        preload: machine.places.shim().join(preload::file_name()),
-        rpmctl: here::rpmctl()?,
-        templates,
-    };
-    let mut set = crate::units::compile(&model, &site)
+    let site = site(machine)?;
+    let mut set = units::compile(&model, &site)
         .map_err(|errors| Stop::new(errors.join("\nerror: ")).hint("nothing was changed"))?;
     for note in notes {
         let mut apps = set.apps.iter_mut();
@@ -59,6 +49,25 @@ pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result
         set,
         file: model.file,
     })
+}
+
+fn site(machine: &For<'_>) -> anyhow::Result<Site> {
+    Ok(Site {
+        systemd: machine.systemd,
+        user_manager: machine.user_manager,
+        bind_to: machine.bind_to.clone(),
+        env_dir: machine.places.env.clone(),
+        shim: machine.places.shim().join(shim::file_name()),
+        preload: machine.places.shim().join(preload::file_name()),
+        rpmctl: here::rpmctl()?,
+        templates: site_templates(machine.places)?,
+    })
+}
+
+/// The watcher's unit, for apps that are not compiled anew.
+pub fn watcher(machine: &For<'_>) -> anyhow::Result<UnitFile> {
+    let made = units::watcher::unit(&site(machine)?);
+    Ok(made.map_err(|error| Stop::new(error).hint("nothing was changed"))?)
 }
 
 /// The templates in force; a file of the site that stands for none of ours is told.

@@ -61,5 +61,11 @@ pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
             out::say(&format!("note: {}: {note}", app.facts.app));
         }
     }
+    if let Some(unit) = &plan.watch.unit
+        && unit.after.is_some()
+    {
+        let path = places.on_disk(&places.units).join(&unit.name);
+        out::line(&path.display().to_string())?;
+    }
     Ok(ExitCode::SUCCESS)
 }

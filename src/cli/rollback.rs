@@ -31,9 +31,20 @@ pub async fn run(args: RollbackArgs, user: bool) -> anyhow::Result<ExitCode> {
         env: snapshot.env,
         ..Observed::default()
     };
-    let set = UnitSet {
+    let mut set = UnitSet {
         apps: then.apps().into_values().collect(),
+        watcher: None,
     };
+    if set.apps.iter().any(|app| app.facts.needs_watcher()) {
+        let target = super::compile::For {
+            places: &machine.places,
+            user_manager: user,
+            systemd: machine::version(&machine.manager).await?,
+            can_switch_user: !user,
+            bind_to: None,
+        };
+        set.watcher = Some(super::compile::watcher(&target)?);
+    }
     let about = format!("rollback to {} ({})", chosen.number, chosen.about);
     let how = How {
         check: args.how.check,

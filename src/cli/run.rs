@@ -3,8 +3,10 @@
 //! Where a service manager can be reached, the units go to its runtime folder and are bound to a scope that holds a process of ours; where none can,
 //! a private systemd is booted and everything lives in it.
 
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -24,6 +26,7 @@ use crate::private::{self, Tether};
 use crate::systemd::{Bus, ConnectError, Manager, UnitState, Unreachable};
 use crate::unit_files::Places;
 use crate::units::{Facts, UnitSet};
+use crate::watch::{self, Ground};
 
 #[derive(Args, Debug)]
 pub struct RunArgs {
@@ -227,6 +230,8 @@ async fn compile(
     for app in &mut set.apps {
         app.enabled_by.clear();
     }
+    // Within this process instead.
+    set.watcher = None;
     Ok(set)
 }
 
@@ -257,6 +262,7 @@ async fn serve(machine: &Machine, set: &UnitSet, asked: &mut Asked) -> anyhow::R
             biased;
             () = asked.wait() => Ok(ExitCode::SUCCESS),
             _ = unseen => Ok(ExitCode::SUCCESS),
+            () = watch(machine, set) => Ok(ExitCode::SUCCESS),
             result = start_and_watch(machine, set) => result,
         };
         let stopped = stop(machine, set).await;
@@ -310,6 +316,21 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
         }
         watch.next().await?;
     }
+}
+
+/// What `rpmctl watch` does, as a task of this process; ends only with it.
+async fn watch(machine: &Machine, set: &UnitSet) {
+    if set.apps.iter().any(|app| app.facts.needs_watcher()) {
+        let ground = Ground {
+            places: Arc::new(machine.places.clone()),
+            bus: machine.manager.bus(),
+            journal: machine.journal.clone(),
+        };
+        if let Err(error) = watch::until(ground, pending()).await {
+            out::say(&format!("error: the watcher has ended: {error:#}"));
+        }
+    }
+    pending().await
 }
 
 async fn stop(machine: &Machine, set: &UnitSet) -> anyhow::Result<()> {

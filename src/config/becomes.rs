@@ -27,7 +27,9 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "exp_backoff_restart_delay" => {
             "RestartSteps= and RestartMaxDelaySec=15s, from systemd 254 on"
         }
-        "max_memory_restart" => "MemoryMax= of one and a half times as much",
+        "max_memory_restart" => {
+            "rpmctl-watch(8) restarts it; MemoryMax= of one and a half times as much behind that"
+        }
         "depends_on" => "Wants= and After=",
         "wait_ready" => "Type=notify",
         "listen_timeout" => "TimeoutStartSec= where the unit has Type=notify",

@@ -166,7 +166,7 @@ pub const KEYS: &[Key] = &[
     key("max_restarts", &[], Count(0, 1_000_000), "Failed starts in a row after which the instance stays down; one that is not ready within listen_timeout has failed too.", "16; never with exp_backoff_restart_delay", Now),
     key("restart_delay", &[], Duration, "Wait before each restart; 100 ms at least.", "100ms", Now),
     key("exp_backoff_restart_delay", &[], Duration, "First wait of growing ones, up to 15 s.", "off", Now),
-    key("max_memory_restart", &[], Size, "Restart an instance that uses more.", "off", Later("the limit is a backstop only: an instance that goes far beyond it is killed")),
+    key("max_memory_restart", &[], Size, "Restart an instance whose processes use more memory of their own, within a second and one at a time.", "off", Now),
     key("cron_restart", &["cron"], Cron, "Restart at these times.", "off", Later("nothing restarts by the clock")),
     key("depends_on", &[], Texts, "Apps of this file, or units, that must be up first.", "none", Now),
     // Start and stop.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// The fields that [`parse`] reads, for `--output-fields=`; the `__` ones come anyway.
 pub const FIELDS: &str = "MESSAGE,MESSAGE_ID,PRIORITY,SYSLOG_IDENTIFIER,_TRANSPORT,_PID,UNIT,USER_UNIT,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,\
-_SYSTEMD_INVOCATION_ID,INVOCATION_ID,USER_INVOCATION_ID,RPMCTL_APP,EXIT_CODE,EXIT_STATUS,UNIT_RESULT";
+_SYSTEMD_INVOCATION_ID,INVOCATION_ID,USER_INVOCATION_ID,RPMCTL_APP,RPMCTL_INSTANCE,EXIT_CODE,EXIT_STATUS,UNIT_RESULT";
 
 /// Where a line came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,7 +18,7 @@ pub enum Stream {
     Out,
     /// The app: its stderr, or anything else it logged at priority err (3) or more urgent.
     Err,
-    /// systemd about the unit.
+    /// systemd about the unit, and rpmctl about the app.
     Manager,
 }
 
@@ -88,6 +88,14 @@ pub fn parse(line: &[u8]) -> Result<Entry, String> {
             (unit, if urgent { Stream::Err } else { Stream::Out })
         }
     };
+    // Ours (`send`): the app itself cannot say so, what it writes has its unit.
+    let ours = transport.as_deref() == Some("journal")
+        && tag.as_deref() == Some(super::send::TAG)
+        && unit.as_deref().and_then(owner).is_none();
+    let (unit, stream) = match ours {
+        true => (None, Stream::Manager),
+        false => (unit, stream),
+    };
     let of_unit = unit.as_deref().and_then(owner);
     let of_tag = (transport.as_deref() == Some("stdout"))
         .then(|| tag.as_deref().and_then(split_instance))
@@ -100,6 +108,10 @@ pub fn parse(line: &[u8]) -> Result<Entry, String> {
         (_, Some((name, index))) => (Some(name), index),
         (Some((name, None)), None) => (Some(name), None),
         (None, None) => (None, None),
+    };
+    let instance = match ours {
+        true => text("RPMCTL_INSTANCE").and_then(|number| number.parse().ok()),
+        false => instance,
     };
     Ok(Entry {
         at,

@@ -20,6 +20,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::entry::{Entry, FIELDS, Stream, split_instance};
+use super::send;
 
 /// An app whose lines are wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -215,6 +216,17 @@ impl Query {
                     }));
                 }
             }
+            if matches!(self.stream, Some(Stream::Manager) | None) {
+                let mut ours = vec![
+                    format!("SYSLOG_IDENTIFIER={}", send::TAG),
+                    format!("RPMCTL_APP={}", app.name),
+                ];
+                // Anybody can write such a line.
+                if self.scope == Scope::System {
+                    ours.push("_UID=0".to_owned());
+                }
+                terms.push(ours);
+            }
             if !follow && matches!(self.stream, Some(Stream::Manager) | None) {
                 let mut units: Vec<String> = indexes.iter().map(unit).collect();
                 if app.instances.is_none() {
@@ -303,6 +315,7 @@ mod tests {
                 "RPMCTL_APP=my api",
                 "SYSLOG_IDENTIFIER=my api@0 & _TRANSPORT=stdout",
                 "SYSLOG_IDENTIFIER=my api@3 & _TRANSPORT=stdout",
+                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=0",
                 "_PID=1 & UNIT=my\\x20api@0.service",
                 "_PID=1 & UNIT=my\\x20api@3.service",
                 "_PID=1 & UNIT=my\\x20api@tcp-3000.socket",
@@ -314,6 +327,7 @@ mod tests {
                 "RPMCTL_APP=my api",
                 "SYSLOG_IDENTIFIER=my api@0 & _TRANSPORT=stdout",
                 "SYSLOG_IDENTIFIER=my api@3 & _TRANSPORT=stdout",
+                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=0",
                 "_PID=1",
             ]
         );
@@ -340,6 +354,7 @@ mod tests {
             [
                 "RPMCTL_APP=my api & _SYSTEMD_UNIT=my\\x20api@2.service",
                 "SYSLOG_IDENTIFIER=my api@2 & _TRANSPORT=stdout",
+                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=0",
                 "_PID=1 & UNIT=my\\x20api@2.service",
             ]
         );
@@ -355,6 +370,7 @@ mod tests {
             [
                 "_SYSTEMD_USER_SLICE=app-my\\x2dapi.slice & _UID=1001",
                 "SYSLOG_IDENTIFIER=my api@1 & _TRANSPORT=stdout & _UID=1001",
+                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=1001",
                 "_SYSTEMD_USER_UNIT=init.scope & USER_UNIT=my-api@1.service & _UID=1001",
                 "_SYSTEMD_USER_UNIT=init.scope & USER_UNIT=my-api@tcp-3000.socket & _UID=1001",
             ]
@@ -363,6 +379,7 @@ mod tests {
             terms(&query, &[1], true),
             [
                 "_SYSTEMD_USER_SLICE=app-my\\x2dapi.slice & _UID=1001",
+                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=1001",
                 "_SYSTEMD_USER_UNIT=init.scope & _UID=1001",
                 "_TRANSPORT=stdout & _UID=1001",
             ]
@@ -370,7 +387,10 @@ mod tests {
         query.stream = Some(Stream::Manager);
         assert_eq!(
             terms(&query, &[1], true),
-            ["_SYSTEMD_USER_UNIT=init.scope & _UID=1001"]
+            [
+                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=1001",
+                "_SYSTEMD_USER_UNIT=init.scope & _UID=1001",
+            ]
         );
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::sockets::SocketPlan;
+use super::watch::WatchPlan;
 use crate::units::{AppUnits, Facts};
 
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Plan {
     pub reload: bool,
     /// Instances of other apps that an earlier apply left with their old settings: still so after this plan.
     pub owed: BTreeSet<String>,
+    /// The watcher, which all apps share.
+    pub watch: WatchPlan,
 }
 
 /// What happens to one app. The phases of all apps run together, in the order of the fields: stop, files, environment and links, then (after one
@@ -146,11 +149,11 @@ impl AppPlan {
 
 impl Plan {
     pub fn is_empty(&self) -> bool {
-        !self.reload && self.apps.iter().all(AppPlan::is_empty)
+        !self.reload && self.watch.is_empty() && self.apps.iter().all(AppPlan::is_empty)
     }
 
     pub fn touches_files(&self) -> bool {
-        self.apps.iter().any(AppPlan::touches_files)
+        self.watch.touches_files() || self.apps.iter().any(AppPlan::touches_files)
     }
 
     /// What would be unfinished if this plan were cut short anywhere: instances to restart, those that stop only to start again, sockets (see
@@ -160,5 +163,6 @@ impl Plan {
             .iter()
             .flat_map(AppPlan::unfinished)
             .chain(self.owed.iter().cloned())
+            .chain(self.watch.unfinished())
     }
 }

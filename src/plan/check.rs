@@ -9,6 +9,17 @@ pub fn check(plan: &Plan, observed: &Observed) -> Vec<String> {
     for app in &plan.apps {
         rules(app, observed, &mut broken);
     }
+    let mut apps = plan.apps.iter();
+    let needed = apps.any(|app| app.change != Change::Remove && app.facts.needs_watcher());
+    if plan.watch.change == Change::Remove && needed {
+        broken.push("the watcher is removed while an app needs it".to_owned());
+    }
+    if !plan.watch.is_empty()
+        && observed.watcher.foreign.is_some()
+        && plan.watch.change == Change::Create
+    {
+        broken.push("a watcher that is not ours is touched".to_owned());
+    }
     broken
 }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::action::{AppPlan, Change, FileChange, Plan};
+use super::files::{acts, changes, links, pairs};
 use super::observed::{Observed, Running};
 use super::put_back::way_back;
 use super::sockets::{self, Situation};
-use crate::units::section::Sections;
-use crate::units::{AppUnits, UnitSet, marker};
+use super::watch;
+use crate::units::{AppUnits, UnitFile, UnitSet, marker, watcher};
 
 /// Which apps that are there and not wanted are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,16 +43,13 @@ pub fn decide(
             app.names()
         })
         .collect();
-    let refusals: Vec<Refusal> = names
+    let mut refusals: Vec<Refusal> = names
         .into_iter()
         .filter_map(|unit| {
             let file = observed.foreign.get(&unit)?.clone();
             Some(Refusal { unit, file })
         })
         .collect();
-    if !refusals.is_empty() {
-        return Err(refusals);
-    }
     let there = observed.apps();
     let mut apps: Vec<AppPlan> = wanted
         .apps
@@ -71,18 +69,34 @@ pub fn decide(
             }
     });
     apps.extend(gone.map(|app| remove(app, observed)));
-    Ok(whole_plan(apps, observed))
+    let plan = whole_plan(apps, observed, wanted.watcher.as_ref());
+    if !plan.watch.is_empty()
+        && let Some(file) = &observed.watcher.foreign
+    {
+        refusals.push(Refusal {
+            unit: watcher::UNIT.to_owned(),
+            file: file.clone(),
+        });
+    }
+    match refusals.is_empty() {
+        true => Ok(plan),
+        false => Err(refusals),
+    }
 }
 
-fn whole_plan(apps: Vec<AppPlan>, observed: &Observed) -> Plan {
+fn whole_plan(apps: Vec<AppPlan>, observed: &Observed, watcher: Option<&UnitFile>) -> Plan {
     let pending = observed.pending.clone().unwrap_or_default();
     let there = observed.apps();
     let of_others = |unit: &String| {
         !apps.iter().any(|app| app.facts.app.owns(unit))
             && there.values().any(|app| app.facts.app.owns(unit))
     };
+    let watch = watch::plan(&apps, observed, watcher);
     Plan {
-        reload: pending.reload || apps.iter().any(|app| !app.units.is_empty()),
+        reload: pending.reload
+            || watch.unit.is_some()
+            || apps.iter().any(|app| !app.units.is_empty()),
+        watch,
         owed: pending.restart.into_iter().filter(of_others).collect(),
         apps,
     }
@@ -96,7 +110,7 @@ pub fn removal(apps: &[String], observed: &Observed) -> Plan {
         .filter(|app| apps.iter().any(|name| name == app.facts.app.as_str()))
         .map(|app| remove(app, observed))
         .collect();
-    whole_plan(apps, observed)
+    whole_plan(apps, observed, None)
 }
 
 /// One wanted app.
@@ -299,68 +313,6 @@ fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
         .cloned()
         .collect();
     plan
-}
-
-fn pairs(
-    app: Option<&AppUnits>,
-    files: impl Fn(&AppUnits) -> Vec<(String, String)>,
-) -> Vec<(String, String)> {
-    app.map(files).unwrap_or_default()
-}
-
-fn changes<'a>(
-    old: &BTreeMap<String, String>,
-    new: impl Iterator<Item = (&'a String, &'a String)>,
-) -> Vec<FileChange> {
-    let mut changes = Vec::new();
-    let mut kept = Vec::new();
-    for (name, text) in new {
-        kept.push(name);
-        let before = old.get(name);
-        if before != Some(text) {
-            changes.push(FileChange {
-                name: name.clone(),
-                before: before.cloned(),
-                after: Some(text.clone()),
-            });
-        }
-    }
-    let gone = old.iter().filter(|(name, _)| !kept.contains(name));
-    changes.extend(gone.map(|(name, text)| FileChange {
-        name: name.clone(),
-        before: Some(text.clone()),
-        after: None,
-    }));
-    changes
-}
-
-fn links(plan: &mut AppPlan, app: &AppUnits, observed: &Observed) {
-    let target = app.facts.app.target();
-    let wanted: Vec<(String, String)> = app
-        .enabled_by
-        .iter()
-        .map(|folder| (folder.clone(), target.clone()))
-        .collect();
-    plan.unlink = observed
-        .links
-        .iter()
-        .filter(|link| link.1 == target && !wanted.contains(link))
-        .cloned()
-        .collect();
-    plan.link = wanted
-        .into_iter()
-        .filter(|link| !observed.links.contains(link))
-        .collect();
-}
-
-/// Whether a change of a unit's file changes what runs.
-fn acts(change: &FileChange) -> bool {
-    match (&change.before, &change.after) {
-        (Some(before), Some(after)) => {
-            Sections::parse(before).effective() != Sections::parse(after).effective()
-        }
-        _ => true,
-    }
 }
 
 /// What people are told of it beside its sockets.

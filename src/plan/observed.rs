@@ -19,6 +19,20 @@ pub struct Observed {
     pub running: BTreeMap<String, Running>,
     /// What an interrupted apply left undone.
     pub pending: Option<Pending>,
+    pub watcher: Watcher,
+}
+
+/// The watcher's unit as it is on disk; its state is in [`Observed::running`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watcher {
+    /// Ours, in our folder.
+    pub text: Option<String>,
+    /// Ours, in another folder, where a package has put it: file and text.
+    pub shipped: Option<(PathBuf, String)>,
+    /// Not ours.
+    pub foreign: Option<PathBuf>,
+    /// Folders with a link to it.
+    pub links: BTreeSet<String>,
 }
 
 /// Written before the first change, so that a killed apply is carried on by the next; after the last it says what a failure left as it was.

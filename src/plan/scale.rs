@@ -12,6 +12,7 @@ use crate::units::{AppUnits, UnitSet};
 pub fn scale(wanted: &AppUnits, observed: &Observed) -> Result<Plan, Vec<Refusal>> {
     let set = UnitSet {
         apps: vec![wanted.clone()],
+        watcher: None,
     };
     let mut plan = decide(&set, observed, &Scope::Wanted)?;
     let name = &wanted.facts.app;

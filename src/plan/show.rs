@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use super::action::{AppPlan, Change, FileChange, Plan};
+use super::show_watch;
 
 impl Change {
     pub fn as_str(self) -> &'static str {
@@ -25,6 +26,7 @@ pub fn text(plan: &Plan, diff: bool) -> String {
     for app in &plan.apps {
         app_text(&mut out, app, diff);
     }
+    show_watch::text(&mut out, &plan.watch, diff);
     out.push_str(&summary(plan));
     out.push('\n');
     out
@@ -32,7 +34,9 @@ pub fn text(plan: &Plan, diff: bool) -> String {
 
 /// `2 to create, 1 to change, 3 unchanged`.
 pub fn summary(plan: &Plan) -> String {
-    let count = |change| plan.apps.iter().filter(|app| app.change == change).count();
+    let watch = Some(plan.watch.change).filter(|change| *change != Change::Keep);
+    let changes = || plan.apps.iter().map(|app| app.change).chain(watch);
+    let count = |change| changes().filter(|one| *one == change).count();
     let counts = [
         (Change::Create, "to create"),
         (Change::Update, "to change"),
@@ -119,7 +123,7 @@ fn listed(units: &[String]) -> String {
     }
 }
 
-fn sign_of(change: &FileChange) -> char {
+pub(super) fn sign_of(change: &FileChange) -> char {
     match (&change.before, &change.after) {
         (None, _) => '+',
         (_, None) => '-',
@@ -127,7 +131,7 @@ fn sign_of(change: &FileChange) -> char {
     }
 }
 
-fn unified(change: &FileChange) -> String {
+pub(super) fn unified(change: &FileChange) -> String {
     let before = change.before.as_deref().unwrap_or_default();
     let after = change.after.as_deref().unwrap_or_default();
     let diff = TextDiff::from_lines(before, after);
@@ -181,10 +185,11 @@ fn assignments(text: &str) -> BTreeMap<String, String> {
 ///
 /// `changed` (bool), `apps`: list of `name`, `change` (create, change, remove, keep), `units` (list of `name`, `change`, and with `diff` the unified
 /// diff), `env` (lists `added`, `changed`, `removed` of names), `boot` (bool or null: starts at boot from now on), `stop`, `start`, `restart` (unit
-/// names), `notes` (sentences).
+/// names), `notes` (sentences). `watcher`: null, or what happens to the watcher's unit: `unit`, `change`, `boot`, `diff` as of an app, and `stop`, `start`,
+/// `restart` (bool).
 pub fn json(plan: &Plan, diff: bool) -> Value {
     let apps: Vec<Value> = plan.apps.iter().map(|app| app_json(app, diff)).collect();
-    json!({ "changed": !plan.is_empty(), "apps": apps })
+    json!({ "changed": !plan.is_empty(), "apps": apps, "watcher": show_watch::json(&plan.watch, diff) })
 }
 
 fn app_json(app: &AppPlan, diff: bool) -> Value {

@@ -41,6 +41,11 @@ impl Manager {
         })
     }
 
+    /// How it is reached, for a connection beside this one.
+    pub fn bus(&self) -> Bus {
+        self.shared.bus.clone()
+    }
+
     pub(super) fn link(&self) -> Arc<Link> {
         let link = self.shared.link.lock();
         link.unwrap_or_else(PoisonError::into_inner).clone()

@@ -120,6 +120,48 @@ pub fn foreign(
     Ok(found)
 }
 
+/// The unit of this name, which may be there in several folders of the manager's.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Ours, in our folder.
+    pub own: Option<String>,
+    /// Ours, in another folder: the one that wins, by the path that the manager has for it.
+    pub elsewhere: Option<(PathBuf, String)>,
+    /// Not ours, in any.
+    pub foreign: Option<PathBuf>,
+}
+
+/// Looks for it in every folder; `is_ours` by its text.
+pub fn named(places: &Places, name: &str, is_ours: impl Fn(&str) -> bool) -> Named {
+    let mut found = Named::default();
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for folder in std::iter::once(&places.units).chain(&places.search) {
+        let path = folder.join(name);
+        let on_disk = places.on_disk(&path);
+        // Where /lib is a link to /usr/lib, both have it.
+        let Ok(real) = on_disk.canonicalize() else {
+            continue;
+        };
+        if seen.contains(&real) {
+            continue;
+        }
+        seen.push(real);
+        match std::fs::read_to_string(&on_disk) {
+            Ok(text) if !is_ours(&text) => {
+                found.foreign.get_or_insert(path);
+            }
+            Ok(text) if *folder == places.units => found.own = Some(text),
+            Ok(text) => {
+                found.elsewhere.get_or_insert((path, text));
+            }
+            Err(_) => {
+                found.foreign.get_or_insert(path);
+            }
+        }
+    }
+    found
+}
+
 /// Whether without its file it would be an instance of one of these: `api@x.service` of `api@.service`.
 fn of_template(name: &str, units: &BTreeMap<String, String>) -> bool {
     name.split_once('@').is_some_and(|(stem, instance)| {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::marker::{self, Facts};
 use super::template::Templates;
-use super::{AppUnits, UnitFile, UnitSet, environment, install, quote, service, socket, target};
+use super::{
+    AppUnits, UnitFile, UnitSet, environment, install, quote, service, socket, target, watcher,
+};
 use crate::model::{App, Balance, Model};
 
 /// Where the units will live and what runs them.
@@ -41,8 +43,18 @@ pub fn compile(model: &Model, site: &Site) -> Result<UnitSet, Vec<String>> {
             Err(error) => errors.push(format!("app {:?}: {error}", app.name.as_str())),
         }
     }
+    let watcher = match apps.iter().any(|app| app.facts.needs_watcher()) {
+        true => match watcher::unit(site) {
+            Ok(unit) => Some(unit),
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        },
+        false => None,
+    };
     if errors.is_empty() {
-        Ok(UnitSet { apps })
+        Ok(UnitSet { apps, watcher })
     } else {
         Err(errors)
     }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::quote;
 use super::section::Sections;
 use super::socket::shared;
+use super::watcher;
 use crate::model::{App, Balance, Mode, Name};
 
 const SECTION: &str = "X-Rpmctl";
@@ -224,6 +225,26 @@ pub fn mark(body: &str, facts: &Facts, of_target: bool) -> String {
     text
 }
 
+/// The watcher's text, with our section at its end. It says the version, so that an update of rpmctl restarts it.
+pub fn mark_watcher(body: &str) -> String {
+    let body = body.trim_end();
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!(
+        "{body}\n\n{HEADING}\nUnit={}\nVersion={version}\n",
+        watcher::UNIT
+    );
+    let hash = hash(&text);
+    format!("{text}Hash={hash}\n")
+}
+
+/// Whether the text is that of a watcher of ours.
+pub fn is_watcher(text: &str) -> bool {
+    heading(text).is_some_and(|at| {
+        let sections = Sections::parse(&text[at..]);
+        sections.get(SECTION, "Unit") == Some(watcher::UNIT)
+    })
+}
+
 /// The app that the text was compiled for; None when it is not ours.
 pub fn owner(text: &str) -> Option<String> {
     let section = &text[heading(text)?..];
@@ -311,6 +332,15 @@ mod tests {
         let text = mark("[Unit]\nDescription=x\n", &facts(), true);
         assert_eq!(Facts::read(&text), Some(facts()));
         assert_eq!(owner(&text).as_deref(), Some("api server"));
+    }
+
+    #[test]
+    fn the_watcher_is_known_and_no_apps() {
+        let text = mark_watcher("[Service]\nType=notify\n");
+        assert!(is_watcher(&text) && !edited(&text));
+        assert!(owner(&text).is_none() && !is_ours(watcher::UNIT, &text));
+        assert!(!is_watcher("[Service]\nType=notify\n"));
+        assert!(!is_watcher(&mark("[Unit]\n", &facts(), false)));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::marker::Facts;
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct UnitSet {
     pub apps: Vec<AppUnits>,
+    /// The watcher as this rpmctl writes it; None: one that is there stays as it is.
+    pub watcher: Option<UnitFile>,
 }
 
 /// What one app becomes.

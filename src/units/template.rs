@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Tera};
 
 /// Name and text of each template as shipped, under `templates/`.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 6] = [
     ("app@.service", include_str!("../../templates/app@.service")),
     ("app.socket", include_str!("../../templates/app.socket")),
     ("app@.socket", include_str!("../../templates/app@.socket")),
@@ -14,6 +14,10 @@ pub const SHIPPED: [(&str, &str); 5] = [
         include_str!("../../templates/app-socket.service"),
     ),
     ("app.target", include_str!("../../templates/app.target")),
+    (
+        super::watcher::UNIT,
+        include_str!("../../templates/rpmctl-watch.service"),
+    ),
 ];
 
 /// The templates in force.

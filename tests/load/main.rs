@@ -13,6 +13,7 @@ mod all_down;
 mod bad_release;
 mod benchmark;
 mod killed;
+mod leaking;
 mod pressure;
 mod rolling;
 mod site;

@@ -258,6 +258,7 @@ fn the_way_back_leaves_the_old_listener_and_those_that_hold_it_alone() {
     let app = &plan.apps[0];
     let before = UnitSet {
         apps: vec![app.back.clone().unwrap()],
+        watcher: None,
     };
     let mut failed = observed.clone();
     for change in app.units.iter().filter(|change| !app.goes_late(change)) {

@@ -27,6 +27,7 @@ proptest! {
         let plan = decide(&wanted, &observed, &Scope::Wanted).unwrap();
         let before = UnitSet {
             apps: plan.apps.iter().filter_map(|app| app.back.clone()).collect(),
+            watcher: plan.watch.wanted.clone(),
         };
         let failed = failed_after(&plan, &observed, &wanted, moved);
         let back = put_back(&before, &failed, &Default::default()).unwrap();

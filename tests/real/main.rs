@@ -37,3 +37,4 @@ mod steered;
 mod sticky;
 mod talker;
 mod user;
+mod watch;
