@@ -18,7 +18,7 @@ use crate::model::Balance;
 use crate::plan::Running;
 use crate::systemd::{Job, Verb};
 use crate::unit_files::write::Changes;
-use crate::unit_files::{pending, starts};
+use crate::unit_files::{pending, reasons, starts};
 use crate::units::{Facts, UnitSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,6 +263,7 @@ async fn stop(
         }
     }
     starts::forget(&machine.places, &units)?;
+    reasons::forget(&machine.places, &units)?;
     // A process that ended badly when it was told to end is stopped, not failed.
     machine.manager.reset_failed(&units).await?;
     Ok(failures)

@@ -21,8 +21,8 @@ use crate::systemd::{Job, JobResult, Verb};
 use crate::unit_files::Places;
 use crate::unit_files::generations::{self, Snapshot};
 use crate::unit_files::pending::{self, Unfinished};
-use crate::unit_files::starts;
 use crate::unit_files::write::{self, Changes};
+use crate::unit_files::{reasons, starts};
 use crate::units::{Facts, UnitSet, watcher};
 
 /// Longest wait for units to stop, whatever time they allow themselves.
@@ -103,6 +103,7 @@ pub async fn run(
     };
     refuse_unless_stopped(&machine.manager.run_jobs(&halts, PATIENCE, halted).await?)?;
     starts::forget(places, all(plan, |app| &app.stop))?;
+    reasons::forget(places, all(plan, |app| &app.stop))?;
     starts::forget(places, all(plan, |app| &app.sockets.halt))?;
     // What was stopped for good may have ended badly before: it is not to stay on systemd's list of failed units.
     let resets: Vec<String> = all(plan, |app| &app.reset)

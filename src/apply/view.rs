@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::model::ending;
 use crate::process::{self, Hierarchy};
 use crate::systemd::{Manager, UnitState};
+use crate::unit_files::{Places, reasons};
 use crate::units::{AppUnits, Facts};
 
 use super::target::{self, Selected};
@@ -26,12 +27,14 @@ pub struct Row<'a> {
     pub pid: Option<u32>,
     /// Since the start of its main process.
     pub uptime: Option<Duration>,
-    /// Automatic restarts since the last start by hand.
+    /// Automatic restarts since the last start by hand: systemd's, and those that the watcher asked for since the last stop.
     pub restarts: Option<u32>,
     /// Percent of one processor, on average since the start.
     pub cpu: Option<f64>,
-    /// Bytes.
+    /// Bytes, as `max_memory_restart` counts them.
     pub memory: Option<u64>,
+    /// What rpmctl itself restarted it for.
+    pub restarted: Option<reasons::Restarts>,
     /// Why it is down, in words.
     pub why: Option<String>,
 }
@@ -73,6 +76,7 @@ impl State {
 
 /// One row for each selected instance, in the list's order.
 pub async fn rows<'a>(
+    places: &Places,
     manager: &Manager,
     apps: &'a BTreeMap<String, AppUnits>,
     selected: &[Selected<'a>],
@@ -106,6 +110,7 @@ pub async fn rows<'a>(
             let none = ending.code == 0 && matches!(ending.result.as_str(), "" | "success");
             state.active != "inactive" && !none
         });
+        let restarted = reasons::read(places, &state.name);
         rows.push(Row {
             facts: app,
             id,
@@ -115,7 +120,10 @@ pub async fn rows<'a>(
             uptime: usage.as_ref().and_then(|usage| usage.age),
             cpu: usage.as_ref().and_then(process::cpu_percent_since_start),
             memory: usage.as_ref().and_then(|usage| usage.memory),
-            restarts: fact.restarts,
+            restarts: fact
+                .restarts
+                .map(|count| count + restarted.as_ref().map_or(0, reasons::Restarts::automatic)),
+            restarted,
             why: ending.map(|ending| {
                 ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)
             }),

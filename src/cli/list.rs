@@ -1,6 +1,7 @@
 //! `rpmctl list`: one row an instance, under PM2's words.
 
 use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Resul
     } else {
         control::select(&apps, targets)?
     };
-    let rows = view::rows(&machine.manager, &apps, &selected).await?;
+    let rows = view::rows(&machine.places, &machine.manager, &apps, &selected).await?;
     if as_json {
         out::line(&Value::from_iter(rows.iter().map(json_of)).to_string())?;
     } else if rows.is_empty() {
@@ -44,7 +45,12 @@ fn text(rows: &[Row<'_>], colour: bool) -> String {
                 Cell::new(row.state.as_str(), tone(row.state)),
                 optional(row.cpu.map(|cpu| format!("{cpu:.1}%"))),
                 optional(row.memory.map(Bytes)),
-                Cell::from(row.why.clone().unwrap_or_default()),
+                Cell::from(
+                    row.why
+                        .clone()
+                        .or_else(|| restarted(row))
+                        .unwrap_or_default(),
+                ),
             ]
         })
         .collect();
@@ -57,6 +63,22 @@ fn text(rows: &[Row<'_>], colour: bool) -> String {
         &["id", "pid", "uptime", "restarts", "cpu", "memory"],
         colour,
     )
+}
+
+/// `memory 3x, the last 2m ago`: what rpmctl restarted it for.
+pub fn restarted(row: &Row<'_>) -> Option<String> {
+    let restarts = row.restarted.as_ref()?;
+    let since = restarts.at.elapsed().unwrap_or_default();
+    let counts: Vec<String> = restarts
+        .counts
+        .iter()
+        .map(|(word, count)| format!("{word} {count}x"))
+        .collect();
+    Some(format!(
+        "restarted for {}, last {} ago",
+        counts.join(", "),
+        table::age(since)
+    ))
 }
 
 pub fn optional<T: ToString>(value: Option<T>) -> Cell {
@@ -76,7 +98,8 @@ pub fn tone(state: State) -> Tone {
 ///
 /// `id` (number), `name`, `instance` (number), `unit`, `namespace`, `mode` (fork, cluster), `status` (PM2's words: online, launching, stopping,
 /// stopped, waiting restart, errored), `active` and `sub` (systemd's words), `pid`, `uptime_ms`, `restarts`, `cpu_percent` (of one processor, average
-/// since the start), `memory_bytes`, `why` (why it is down), `file` (the ecosystem file). What is not known is null.
+/// since the start), `memory_bytes` (as `max_memory_restart` counts them), `why` (why it is down), `restarted` (what rpmctl restarted it for: `counts` by
+/// reason, and of the last one `reason`, `detail`, `at`: seconds since the epoch), `file` (the ecosystem file). What is not known is null.
 pub fn json_of(row: &Row<'_>) -> Value {
     json!({
         "id": row.id,
@@ -94,6 +117,12 @@ pub fn json_of(row: &Row<'_>) -> Value {
         "cpu_percent": row.cpu.map(|cpu| (cpu * 10.0).round() / 10.0),
         "memory_bytes": row.memory,
         "why": row.why,
+        "restarted": row.restarted.as_ref().map(|restarts| json!({
+            "counts": restarts.counts,
+            "reason": restarts.reason,
+            "detail": restarts.detail,
+            "at": restarts.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        })),
         "file": row.facts.file,
     })
 }

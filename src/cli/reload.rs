@@ -17,14 +17,14 @@ use crate::apply::target::Selected;
 use crate::apply::{Interrupt, Machine, reload};
 use crate::journal;
 use crate::unit_files::Places;
-use crate::unit_files::lock::{self, Lock};
+use crate::unit_files::lock::{self, By, Lock};
 
 pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     let json = args.of.json;
     let machine = machine::connect(user).await?;
     let known = apps(&machine)?;
     let selected = select(&known, &args.of.targets)?;
-    let _apps = take_apps(&machine.places, &selected)?;
+    let _apps = take_apps(&machine.places, &selected).await?;
     let locked: BTreeSet<String> = selected
         .iter()
         .map(|one| one.facts.app.to_string())
@@ -60,12 +60,25 @@ pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The lock of each app. Errors: another reload has one; who, and since when.
-fn take_apps(places: &Places, selected: &[Selected<'_>]) -> anyhow::Result<Vec<Lock>> {
+/// The lock of each app; the watcher is waited for. Errors: another reload has one; who, and since when.
+async fn take_apps(places: &Places, selected: &[Selected<'_>]) -> anyhow::Result<Vec<Lock>> {
     let mut locks = Vec::new();
     for one in selected {
         let app = &one.facts.app;
-        match lock::lock_app(places, app.stem())? {
+        let mut told = false;
+        let taken = loop {
+            match lock::lock_app(places, app.stem(), By::Command)? {
+                Err(holder) if holder.is_watcher => {
+                    if !told {
+                        out::say(&format!("waiting for the watcher to finish with {app}"));
+                        told = true;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                taken => break taken,
+            }
+        };
+        match taken {
             Ok(lock) => locks.push(lock),
             Err(holder) => {
                 let who = match holder.pid {

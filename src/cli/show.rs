@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::args::ShowArgs;
-use super::list::{json_of, tone};
+use super::list::{json_of, restarted, tone};
 use super::table::{self, Cell};
 use super::{control, machine, out};
 use crate::apply::observe;
@@ -21,7 +21,7 @@ pub async fn run(args: ShowArgs, user: bool) -> anyhow::Result<ExitCode> {
     let observed = observe::apps(&machine.places)?;
     let apps = observed.apps();
     let selected = control::select(&apps, &args.targets)?;
-    let rows = view::rows(&machine.manager, &apps, &selected).await?;
+    let rows = view::rows(&machine.places, &machine.manager, &apps, &selected).await?;
     let units: Vec<String> = rows.iter().map(|row| row.unit.clone()).collect();
     let details = machine.manager.details(&units).await?;
     let mut shown = Vec::new();
@@ -131,7 +131,14 @@ fn text(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) -> S
         optional("unit", Some(row.unit.clone()));
         optional("pid", details.main_pid.map(|pid| pid.to_string()));
         optional("uptime", row.uptime.map(table::age));
-        optional("restarts", Some(details.restarts.to_string()));
+        optional("restarts", row.restarts.map(|count| count.to_string()));
+        if let Some(restarts) = &row.restarted {
+            optional(
+                "restarted for",
+                restarted(row).map(|text| text.replace("restarted for ", "")),
+            );
+            optional("the last", Some(restarts.detail.clone()));
+        }
         optional("cpu", row.cpu.map(|cpu| format!("{cpu:.1}%")));
         optional("memory", row.memory.map(|bytes| Bytes(bytes).to_string()));
         optional("tasks", details.tasks.map(|tasks| tasks.to_string()));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::args::StatusArgs;
-use super::list::{json_of, optional};
+use super::list::{json_of, optional, restarted};
 use super::report::NOT_RUNNING;
 use super::table::{self, Cell, Tone};
 use super::{control, machine, out};
@@ -30,7 +30,7 @@ pub async fn run(args: StatusArgs, user: bool) -> anyhow::Result<ExitCode> {
     } else {
         control::select(&apps, targets)?
     };
-    let rows = view::rows(&machine.manager, &apps, &selected).await?;
+    let rows = view::rows(&machine.places, &machine.manager, &apps, &selected).await?;
     let mut by_app: BTreeMap<&str, Vec<&Row<'_>>> = BTreeMap::new();
     for row in &rows {
         by_app.entry(row.facts.app.as_str()).or_default().push(row);
@@ -183,7 +183,7 @@ fn text(apps: &[App<'_>], colour: bool) -> String {
         colour,
     );
     for row in apps.iter().flat_map(|app| &app.rows) {
-        if let Some(why) = &row.why {
+        if let Some(why) = row.why.clone().or_else(|| restarted(row)) {
             text.push_str(&format!("{}@{}: {why}\n", row.facts.app, row.instance));
         }
     }

@@ -66,18 +66,6 @@ impl Hierarchy {
         Some(pids)
     }
 
-    /// Bytes the group is charged with, page cache included: memory.current (v2), memory.usage_in_bytes (v1). Nothing
-    /// where the controller is not on for this group.
-    pub fn memory(&self, group: &str) -> Option<u64> {
-        if let Some(root) = &self.unified
-            && let Some(bytes) = number(&below(root, group).join("memory.current"))
-        {
-            return Some(bytes);
-        }
-        let root = self.memory.as_ref()?;
-        number(&below(root, group).join("memory.usage_in_bytes"))
-    }
-
     /// The file that says how many bytes the group is charged with, where this machine has a controller for memory.
     pub(super) fn charge(&self, group: &str) -> Option<PathBuf> {
         match (&self.memory, &self.unified) {
@@ -151,10 +139,10 @@ mod tests {
         );
         let found = Hierarchy::find(at);
         assert_eq!(found.pids(GROUP), Some(vec![12, 13]));
-        assert_eq!(found.memory(GROUP), Some(4096));
+        let charge = at.join(&GROUP[1..]).join("memory.current");
+        assert_eq!(found.charge(GROUP), Some(charge));
         assert_eq!(found.cpu_usec(GROUP), Some(77));
         assert_eq!(found.pids("/system.slice/none.service"), None);
-        assert_eq!(found.memory("/system.slice/none.service"), None);
     }
 
     #[test]
@@ -171,7 +159,8 @@ mod tests {
         put(at, &format!("cpuacct{GROUP}/cpuacct.usage"), "5000\n");
         let found = Hierarchy::find(at);
         assert_eq!(found.pids(GROUP), Some(vec![12]));
-        assert_eq!(found.memory(GROUP), Some(8192));
+        let charge = at.join(format!("memory{GROUP}/memory.usage_in_bytes"));
+        assert_eq!(found.charge(GROUP), Some(charge));
         assert_eq!(found.cpu_usec(GROUP), Some(5));
     }
 
@@ -183,7 +172,7 @@ mod tests {
         put(at, &format!("cpu,cpuacct{GROUP}/cpuacct.usage"), "1000\n");
         let found = Hierarchy::find(at);
         assert_eq!(found.pids(GROUP), Some(vec![9]));
-        assert_eq!(found.memory(GROUP), None);
+        assert_eq!(found.charge(GROUP), None);
         assert_eq!(found.cpu_usec(GROUP), Some(1));
     }
 

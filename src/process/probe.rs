@@ -57,11 +57,18 @@ impl Probe {
 
 /// Bytes; None where there is no such group.
 pub fn own(hierarchy: &Hierarchy, proc: &Path, group: &str) -> Option<u64> {
-    let counted = hierarchy
-        .memory_stat(group)
-        .and_then(|path| fs::read_to_string(path).ok())
-        .and_then(|text| parse_stat(&text));
-    counted.or_else(|| sum(hierarchy, proc, group))
+    counted(hierarchy, group).or_else(|| sum(hierarchy, proc, group))
+}
+
+/// The same of a group whose processes are known; None when it has none.
+pub(super) fn own_of(hierarchy: &Hierarchy, proc: &Path, group: &str, pids: &[u32]) -> Option<u64> {
+    let known = counted(hierarchy, group);
+    known.or_else(|| (!pids.is_empty()).then(|| sum_of(proc, pids)))
+}
+
+fn counted(hierarchy: &Hierarchy, group: &str) -> Option<u64> {
+    let path = hierarchy.memory_stat(group)?;
+    parse_stat(&fs::read_to_string(path).ok()?)
 }
 
 /// v2: `anon` and `shmem`, which are of the groups below as well. v1 counts those under `total_`, and anonymous memory is called rss there.
@@ -79,8 +86,11 @@ fn parse_stat(text: &str) -> Option<u64> {
 }
 
 fn sum(hierarchy: &Hierarchy, proc: &Path, group: &str) -> Option<u64> {
-    let pids = hierarchy.pids(group)?;
-    Some(pids.iter().filter_map(|pid| of_process(proc, *pid)).sum())
+    Some(sum_of(proc, &hierarchy.pids(group)?))
+}
+
+fn sum_of(proc: &Path, pids: &[u32]) -> u64 {
+    pids.iter().filter_map(|pid| of_process(proc, *pid)).sum()
 }
 
 /// None when it has ended.

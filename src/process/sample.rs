@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::cgroup::Hierarchy;
+use super::probe;
 
 /// Clock ticks of /proc/PID/stat a second. The kernel fixes it at 100 for programs on every architecture Rust's std
 /// runs Linux on (USER_HZ; proc_pid_stat(5)).
@@ -21,8 +22,7 @@ pub struct Usage {
     pub main_pid: Option<u32>,
     /// How many processes there are.
     pub processes: usize,
-    /// Bytes: what the memory controller counts (page cache included), else the sum of the resident sets (shared pages
-    /// counted once a process).
+    /// Bytes of its own, as `max_memory_restart` counts them: see `probe`.
     pub memory: Option<u64>,
     /// Processor time used since the group was made, which is since the last start, in microseconds.
     pub cpu_usec: Option<u64>,
@@ -34,7 +34,6 @@ struct Process {
     parent: u32,
     started: u64,
     cpu_ticks: u64,
-    resident_pages: u64,
 }
 
 /// Reads each group; nothing for a group that does not exist (the unit has no processes, or its group is elsewhere).
@@ -93,13 +92,10 @@ fn usage(
     let sum = |what: fn(&Process) -> u64| {
         (!processes.is_empty()).then(|| processes.values().map(what).sum::<u64>())
     };
-    let page = rustix::param::page_size() as u64;
     Some(Usage {
         main_pid: main.map(|(pid, _)| *pid),
         processes: processes.len(),
-        memory: hierarchy
-            .memory(group)
-            .or_else(|| Some(sum(|process| process.resident_pages)? * page)),
+        memory: probe::own_of(hierarchy, proc, group, &pids),
         cpu_usec: hierarchy
             .cpu_usec(group)
             .or_else(|| Some(sum(|process| process.cpu_ticks)? * (1_000_000 / TICKS))),
@@ -147,7 +143,6 @@ fn parse(stat: &str) -> Option<Process> {
         parent: u32::try_from(field(4)?).ok()?,
         cpu_ticks: field(14)? + field(15)?,
         started: field(22)?,
-        resident_pages: field(24)?,
     })
 }
 
@@ -171,6 +166,11 @@ mod tests {
             "{pid} ({name}) S {parent} 1 1 0 -1 0 0 0 0 0 {ticks} 1 0 0 20 0 1 0 {started} 9999 {pages} 0\n"
         );
         put(root, &format!("proc/{pid}/stat"), &text);
+        let status = format!(
+            "RssAnon:\t{} kB\nRssFile:\t9 kB\nRssShmem:\t{pages} kB\n",
+            pages * 3
+        );
+        put(root, &format!("proc/{pid}/status"), &status);
     }
 
     #[test]
@@ -189,11 +189,10 @@ mod tests {
             &at.join("proc"),
             &["/a.service", "/b.service"],
         );
-        let page = rustix::param::page_size() as u64;
         let expected = Usage {
             main_pid: Some(40),
             processes: 3,
-            memory: Some(12 * page),
+            memory: Some(48 << 10),
             cpu_usec: Some(630_000),
             age: Some(Duration::from_millis(100_500)),
         };

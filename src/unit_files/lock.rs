@@ -21,7 +21,19 @@ pub struct Holder {
     /// None in the moment before it has said so.
     pub pid: Option<u32>,
     pub since: SystemTime,
+    /// It is done soon: an instance or a few, and nobody typed it.
+    pub is_watcher: bool,
 }
+
+/// Who takes an app's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Command,
+    Watcher,
+}
+
+/// Behind the process id.
+const WATCHER: &str = "watcher";
 
 /// The machine's lock, alone: waits until it is free; `waiting` is called once if it is not. Errors name the file.
 pub fn lock(places: &Places, waiting: impl FnOnce()) -> io::Result<Lock> {
@@ -63,20 +75,28 @@ fn take(places: &Places, how: FlockOperation, waiting: impl FnOnce()) -> io::Res
 
 /// The lock of the app with this stem; the one who has it, when another has.
 /// Errors name the file.
-pub fn lock_app(places: &Places, stem: &str) -> io::Result<Result<Lock, Holder>> {
+pub fn lock_app(places: &Places, stem: &str, by: By) -> io::Result<Result<Lock, Holder>> {
     let path = app_path(places, stem);
     let mut file = open(&path)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {
             file.set_len(0)?;
-            writeln!(file, "{}", std::process::id())?;
+            let pid = std::process::id();
+            match by {
+                By::Command => writeln!(file, "{pid}")?,
+                By::Watcher => writeln!(file, "{pid} {WATCHER}")?,
+            }
             Ok(Ok(Lock(file)))
         }
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut text = String::new();
             file.read_to_string(&mut text)?;
             Ok(Err(Holder {
-                pid: text.trim().parse().ok(),
+                pid: text
+                    .split_whitespace()
+                    .next()
+                    .and_then(|pid| pid.parse().ok()),
+                is_watcher: text.trim_end().ends_with(WATCHER),
                 since: file.metadata()?.modified()?,
             }))
         }
@@ -131,8 +151,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let places = Places::system().below(root.path().into());
         let begun = SystemTime::now();
-        let held = lock_app(&places, "api").unwrap().ok().unwrap();
-        let Err(holder) = lock_app(&places, "api").unwrap() else {
+        let held = lock_app(&places, "api", By::Command).unwrap().ok().unwrap();
+        let Err(holder) = lock_app(&places, "api", By::Command).unwrap() else {
             panic!("taken twice");
         };
         assert_eq!(holder.pid, Some(std::process::id()));
@@ -140,9 +160,12 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let early = begun.duration_since(holder.since).unwrap_or_default();
         assert!(early.as_secs() < 1, "{early:?}");
-        assert!(lock_app(&places, "web").unwrap().is_ok());
+        assert!(!holder.is_watcher);
+        let _web = lock_app(&places, "web", By::Watcher).unwrap().ok().unwrap();
+        let second = lock_app(&places, "web", By::Command).unwrap().err();
+        assert!(second.is_some_and(|holder| holder.is_watcher && holder.pid.is_some()));
         drop(held);
-        assert!(lock_app(&places, "api").unwrap().is_ok());
+        assert!(lock_app(&places, "api", By::Command).unwrap().is_ok());
     }
 
     #[test]

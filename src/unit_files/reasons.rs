@@ -22,6 +22,19 @@ pub struct Restarts {
     pub at: SystemTime,
 }
 
+impl Restarts {
+    /// Those that nobody ordered: for memory, files and the schedule.
+    pub fn automatic(&self) -> u32 {
+        let ordered = [Reason::Deploy, Reason::Reload].map(|reason| reason.as_str());
+        let counted = |(word, _): &(&String, &u32)| !ordered.contains(&word.as_str());
+        self.counts
+            .iter()
+            .filter(counted)
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Written {
     counts: BTreeMap<String, u32>,
@@ -104,6 +117,8 @@ mod tests {
         let counts = BTreeMap::from([("memory".to_owned(), 2), ("schedule".to_owned(), 1)]);
         assert_eq!((found.counts, found.reason), (counts, "memory".to_owned()));
         assert_eq!(found.detail, memory.to_string());
+        note(&places, &unit, &Reason::Reload).unwrap();
+        assert_eq!(read(&places, &unit).unwrap().automatic(), 3);
         assert!(found.at.elapsed().unwrap() < Duration::from_secs(60));
         forget(&places, [&unit, &"api.target".to_owned()]).unwrap();
         assert_eq!(read(&places, &unit), None);

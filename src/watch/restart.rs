@@ -20,7 +20,7 @@ use crate::journal::send::{Line, Priority, RESTARTING};
 use crate::model::{Name, Reason};
 use crate::plan::{Running, turns};
 use crate::systemd::{Details, Manager, UnitState};
-use crate::unit_files::lock::{self, Lock};
+use crate::unit_files::lock::{self, By, Lock};
 use crate::unit_files::reasons;
 use crate::units::Facts;
 
@@ -209,7 +209,7 @@ async fn attempt(
 /// As `rpmctl reload` takes them, but waiting: whoever has them may do what is asked for here.
 async fn locks(ground: &Ground, app: &Name) -> anyhow::Result<(Lock, Lock)> {
     let own = loop {
-        match lock::lock_app(&ground.places, app.stem())? {
+        match lock::lock_app(&ground.places, app.stem(), By::Watcher)? {
             Ok(lock) => break lock,
             Err(_) => sleep(LOOK).await,
         }

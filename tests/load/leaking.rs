@@ -186,6 +186,7 @@ fn each_is_restarted_at_its_limit(options: Options, trouble: bool) {
         "{found:#?}"
     );
     what_is_said(bed);
+    what_is_shown(bed);
 }
 
 fn what_is_said(bed: &Bed) {
@@ -216,6 +217,26 @@ fn what_is_said(bed: &Bed) {
     );
     let shown = bed.ok(&["rpmctl", "logs", "leak", "-n", "200"]);
     assert!(shown.contains(&sentence), "{shown}");
+}
+
+fn what_is_shown(bed: &Bed) {
+    let rows: Value = serde_json::from_str(&bed.ok(&["rpmctl", "list", "--json"])).expect("JSON");
+    let row = rows
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|row| !row["restarted"].is_null());
+    let row = row.expect("one that was restarted");
+    assert_eq!(row["restarted"]["reason"], "memory");
+    assert!(row["restarts"].as_u64() >= row["restarted"]["counts"]["memory"].as_u64());
+    let name = format!("leak@{}", row["instance"]);
+    let list = bed.ok(&["rpmctl", "list", &name]);
+    assert!(list.contains("restarted for memory "), "{list}");
+    let show = bed.ok(&["rpmctl", "show", &name]);
+    assert!(
+        show.contains("more than max_memory_restart = 160mb"),
+        "{show}"
+    );
 }
 
 #[test]

@@ -127,6 +127,65 @@ fn it_comes_and_goes_with_the_need() {
     gone(bed);
 }
 
+/// Takes what its file says, once: over its limit from its first second.
+const GREEDY: &str = "import os, time\nfirst = '/tmp/greedy-' + os.environ['NODE_APP_INSTANCE']\n\
+    again = os.path.exists(first)\nopen(first, 'w')\nprint('up', flush=True)\n\
+    time.sleep(2)\nkept = bytearray(b'x') * (0 if again else 200 << 20)\nprint('full', flush=True)\ntime.sleep(1 << 20)\n";
+
+const GREEDY_APP: &str = "[[apps]]\nname = \"greedy\"\nscript = \"greedy.py\"\nmin_uptime = 200\nmax_memory_restart = \"100M\"\n";
+
+#[test]
+fn a_users_own() {
+    let bed = &apps::bed();
+    bed.write_as("app", "/home/app/greedy.py", 0o644, GREEDY);
+    bed.write_as("app", "/home/app/ecosystem.toml", 0o644, GREEDY_APP);
+    let user = |args: &[&str]| bed.cmd(args).user("app").dir("/home/app").ok();
+    user(&["rpmctl", "--user", "apply"]);
+    let active = || {
+        user(&[
+            "systemctl",
+            "--user",
+            "show",
+            "--value",
+            "-p",
+            "StatusText",
+            UNIT,
+        ])
+    };
+    bed.wait_until("it says what it watches", PATIENCE, || {
+        active() == "watching memory of 1 instance\n"
+    });
+    bed.wait_until("it is restarted", PATIENCE, || {
+        user(&["rpmctl", "--user", "list"]).contains("restarted for memory 1x")
+    });
+    bed.ok(&["journalctl", "--sync"]);
+    let lines = user(&["rpmctl", "--user", "logs", "greedy"]);
+    assert!(lines.contains("restarting greedy: uses "), "{lines}");
+    user(&["rpmctl", "--user", "delete", "greedy"]);
+    assert!(!bed.exists("/home/app/.config/systemd/user/rpmctl-watch.service"));
+    assert_eq!(active(), "\n");
+}
+
+#[test]
+fn in_the_foreground() {
+    let bed = &apps::bed();
+    bed.write("/srv/greedy.py", 0o644, GREEDY);
+    write(bed, GREEDY_APP);
+    for private in [&[][..], &["--private"]] {
+        bed.sh_ok("rm -f /tmp/greedy-*");
+        let args = [&["rpmctl", "run"][..], private].concat();
+        let mut run = bed.cmd(&args).dir("/srv").spawn();
+        bed.wait_until("it is restarted", PATIENCE, || {
+            assert!(run.is_running(), "{:?}", run.printed());
+            let (out, _) = run.printed();
+            out.contains("restarting greedy: uses ") && out.matches("full").count() == 2
+        });
+        assert!(run.signal(rustix::process::Signal::INT));
+        assert_eq!(run.wait(PATIENCE).status, 0);
+        gone(bed);
+    }
+}
+
 #[test]
 fn a_unit_of_that_name_that_is_not_ours_stays_and_a_packages_own_is_used() {
     let bed = &apps::bed();
