@@ -6,5 +6,5 @@ mod probe;
 mod sample;
 
 pub use cgroup::Hierarchy;
-pub use probe::{Meminfo, Probe, Use, own};
+pub use probe::{Meminfo, Probe, Use, newest, own};
 pub use sample::{Usage, cpu_percent, cpu_percent_since_start, read};

@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 
 use super::cgroup::Hierarchy;
 
-/// Files of one control group, kept open: a look costs one read.
+/// Files of one control group, kept open: a look costs a read or two.
 #[derive(Debug, Default)]
 pub struct Probe {
     charge: Option<File>,
+    /// Without a controller: what each of the group's processes has resident, and the last process that the machine had begun by then.
+    processes: Vec<File>,
+    newest: Option<u64>,
 }
 
 /// What a look found.
@@ -30,9 +33,17 @@ pub enum Use {
 
 impl Probe {
     /// Looks at the group: exactly only where it may be `limit` bytes or more, which costs more.
-    pub fn look(&mut self, hierarchy: &Hierarchy, proc: &Path, group: &str, limit: u64) -> Use {
+    /// `newest`: the last process that the machine has begun, see [`newest`]; None where that is not known.
+    pub fn look(
+        &mut self,
+        hierarchy: &Hierarchy,
+        proc: &Path,
+        group: &str,
+        limit: u64,
+        newest: Option<u64>,
+    ) -> Use {
         let Some(charge) = hierarchy.charge(group) else {
-            return sum(hierarchy, proc, group).map_or(Use::Gone, Use::Exactly);
+            return self.without_controller(hierarchy, proc, group, limit, newest);
         };
         // The group of an earlier run says ENODEV.
         let before = self.charge.as_ref().and_then(|file| number(file).ok());
@@ -49,10 +60,61 @@ impl Probe {
             // No controller for this group.
             None => {
                 self.charge = None;
-                sum(hierarchy, proc, group).map_or(Use::Gone, Use::Exactly)
+                self.without_controller(hierarchy, proc, group, limit, newest)
             }
         }
     }
+
+    /// Resident memory is never less than what counts, and one short line of /proc/PID/statm tells it. As long as nobody on the machine begins a process,
+    /// the group has no others than it had.
+    fn without_controller(
+        &mut self,
+        hierarchy: &Hierarchy,
+        proc: &Path,
+        group: &str,
+        limit: u64,
+        newest: Option<u64>,
+    ) -> Use {
+        let known = newest.is_some() && newest == self.newest;
+        let mut resident = match known {
+            true => sum_resident(&self.processes),
+            false => None,
+        };
+        if resident.is_none() {
+            let Some(pids) = hierarchy.pids(group) else {
+                *self = Probe::default();
+                return Use::Gone;
+            };
+            let statm = |pid: &u32| File::open(proc.join(pid.to_string()).join("statm")).ok();
+            self.processes = pids.iter().filter_map(statm).collect();
+            self.newest = newest;
+            resident = sum_resident(&self.processes);
+        }
+        match resident {
+            Some(bytes) if bytes > 0 && bytes < limit => Use::AtMost(bytes),
+            _ => sum(hierarchy, proc, group).map_or(Use::Gone, Use::Exactly),
+        }
+    }
+}
+
+/// Bytes resident of all of them, file pages included; None when one has ended.
+fn sum_resident(processes: &[File]) -> Option<u64> {
+    let page = rustix::param::page_size() as u64;
+    let mut sum = 0;
+    for file in processes {
+        let mut buffer = [0; 128];
+        let length = file.read_at(&mut buffer, 0).ok()?;
+        let text = std::str::from_utf8(&buffer[..length]).ok()?;
+        let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+        sum += pages * page;
+    }
+    Some(sum)
+}
+
+/// The number of the process that the machine has begun last: the end of /proc/loadavg.
+pub fn newest(proc: &Path) -> Option<u64> {
+    let text = fs::read_to_string(proc.join("loadavg")).ok()?;
+    text.trim_end().rsplit(' ').next()?.parse().ok()
 }
 
 /// Bytes; None where there is no such group.
@@ -170,12 +232,12 @@ mod tests {
         );
         let hierarchy = Hierarchy::find(&at.join("cg"));
         let mut probe = Probe::default();
-        let mut look = |group, limit| probe.look(&hierarchy, at, group, limit);
+        let mut look = |group, limit| probe.look(&hierarchy, at, group, limit, None);
         assert_eq!(look("/a.service", 6000), Use::AtMost(5000));
         assert_eq!(look("/a.service", 5000), Use::Exactly(1024));
         assert_eq!(own(&hierarchy, at, "/a.service"), Some(1024));
         assert_eq!(
-            Probe::default().look(&hierarchy, at, "/b.service", 1),
+            Probe::default().look(&hierarchy, at, "/b.service", 1, None),
             Use::Gone
         );
     }
@@ -191,7 +253,7 @@ mod tests {
         let hierarchy = Hierarchy::find(&at.join("cg"));
         let mut probe = Probe::default();
         assert_eq!(
-            probe.look(&hierarchy, at, "/a.service", 900),
+            probe.look(&hierarchy, at, "/a.service", 900, None),
             Use::Exactly(530)
         );
     }
@@ -207,8 +269,16 @@ mod tests {
         put(at, "8/status", status);
         let hierarchy = Hierarchy::find(&at.join("cg"));
         let mut probe = Probe::default();
-        let found = probe.look(&hierarchy, at, "/a.service", 1);
-        assert_eq!(found, Use::Exactly(210 << 10));
+        let mut look = |limit, newest| probe.look(&hierarchy, at, "/a.service", limit, newest);
+        assert_eq!(look(1, Some(9)), Use::Exactly(210 << 10));
+        // Resident as they are, they may be over it only from 300 pages on; what came since is seen when somebody began a process.
+        let page = rustix::param::page_size() as u64;
+        put(at, "7/statm", "900 100 80 1 0 7 0\n");
+        put(at, "8/statm", "900 200 80 1 0 7 0\n");
+        assert_eq!(look(301 * page, Some(10)), Use::AtMost(300 * page));
+        put(at, "9/statm", "900 50 80 1 0 7 0\n");
+        assert_eq!(look(301 * page, Some(10)), Use::AtMost(300 * page));
+        assert_eq!(look(301 * page, Some(11)), Use::Exactly(210 << 10));
     }
 
     #[test]

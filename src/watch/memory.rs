@@ -175,6 +175,7 @@ impl Memory {
         };
         let mut group = String::new();
         let proc = Path::new(PROC);
+        let newest = process::newest(proc);
         for app in &mut self.apps {
             let Some(place) = &app.place else {
                 continue;
@@ -193,7 +194,7 @@ impl Memory {
                 // Writing to a string cannot fail.
                 let _ = write!(group, "{place}{number}.service");
                 let probe = &mut instance.probe;
-                let bytes = match probe.look(&self.hierarchy, proc, &group, app.limit) {
+                let bytes = match probe.look(&self.hierarchy, proc, &group, app.limit, newest) {
                     Use::AtMost(bytes) | Use::Exactly(bytes) => bytes,
                     Use::Gone => {
                         *instance = Instance {

@@ -8,6 +8,7 @@ mod event;
 mod folder;
 mod memory;
 mod notify;
+mod resident;
 mod restart;
 pub mod rule;
 mod run;

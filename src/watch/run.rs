@@ -1,14 +1,17 @@
 //! The loop: signals, the units' folder, the sources, restarts, the watchdog.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::Interval;
+use tokio::time::{Instant, Interval, sleep};
 
 use super::event::Event;
 use super::folder::Folder;
 use super::notify::{self, Notify};
+use super::resident;
 use super::restart::Restarts;
 use super::sources::Sources;
 use crate::apply::Machine;
@@ -17,6 +20,9 @@ use crate::journal::send::{Line, Priority, TROUBLE};
 use crate::systemd::{Bus, ConnectError, Manager};
 use crate::unit_files::{Places, scan};
 use crate::units::{Facts, marker};
+
+/// After so long with nothing to do, it is idle.
+const REST: Duration = Duration::from_secs(2);
 
 /// Whose apps are watched, and how their manager is reached. Clones are cheap: sources may keep one.
 #[derive(Clone)]
@@ -85,9 +91,11 @@ async fn watch(
     let mut restarts = Restarts::new(ground.clone());
     let mut told = Notify::new();
     let mut watchdog = notify::watchdog();
-    let mut asked = std::pin::pin!(asked);
+    let mut asked = pin!(asked);
     sources.set(&ground.apps()?);
     told.ready(sources.says());
+    let mut rest = pin!(sleep(REST));
+    let mut busy = true;
     loop {
         tokio::select! {
             () = &mut asked => break,
@@ -99,12 +107,21 @@ async fn watch(
             changed = folder.changed() => {
                 changed.context("the unit folder cannot be watched")?;
                 read_again(&ground, &mut sources);
+                busy = true;
+                rest.as_mut().reset(Instant::now() + REST);
             }
             event = sources.next() => match event {
                 Event::Restart(request) => restarts.ask(request),
                 Event::Trouble { app, text } => trouble(app.as_ref().map(|app| app.as_str()), &text),
             },
-            () = restarts.work() => {}
+            () = restarts.work() => {
+                busy = true;
+                rest.as_mut().reset(Instant::now() + REST);
+            }
+            () = &mut rest, if busy => {
+                busy = false;
+                resident::give_back();
+            }
             () = tick(&mut watchdog) => told.alive(),
         }
         told.status(sources.says());
