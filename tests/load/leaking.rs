@@ -180,9 +180,10 @@ fn each_is_restarted_at_its_limit(options: Options, trouble: bool) {
     );
     assert_eq!(kinds(tally.failed.iter().map(|failed| failed.why)), "none");
     assert_eq!(pid(bed, "reader@0.service"), reader, "page cache counts");
-    let at_most = if trouble { 5 } else { 1 };
+    // A second is promised; one that is due while the watcher or the bus is away, or the machine stalls, gets five.
+    let within = |lag: Duration, seconds| lag <= Duration::from_secs(seconds);
     assert!(
-        lags[lags.len() - 1] <= Duration::from_secs(at_most),
+        within(lags[lags.len() / 2], 1) && within(lags[lags.len() - 1], 5),
         "{found:#?}"
     );
     what_is_said(bed);
