@@ -8,6 +8,9 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "cwd" => "WorkingDirectory=",
         "name_prefix" | "append_env_to_name" => "part of the units' names",
         "namespace" | "log_date_format" | "time" => "kept in [X-Rpmctl] of NAME.target",
+        "watch" | "ignore_watch" | "watch_delay" | "watch_options" => {
+            "kept in [X-Rpmctl] of NAME.target, for rpmctl-watch.service"
+        }
         "user" => "User=",
         "group" => "Group=",
         "instances" => "Wants= of NAME.target: NAME@0.service and so on",

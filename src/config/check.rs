@@ -207,7 +207,7 @@ fn draft<'a>(
     let autostart = fields.bool("autostart").unwrap_or(true);
     let directives = directives::read(&mut fields);
     let logs = logs::read(&mut fields, base, home);
-    let watch = watch::read(&mut fields, base, home);
+    let watch = watch::read(&mut fields, base, home, lookup, &logs);
     let app = match (&name, resolved, cwd) {
         (Some((name, _)), Some(resolved), Some(cwd)) => Some(App {
             name: name.clone(),

@@ -31,8 +31,8 @@ pub const NAMESPACE: &str = "default";
 /// What `time = true` stands for, as in PM2.
 pub const TIME_FORMAT: &str = "YYYY-MM-DDTHH:mm:ss";
 
-/// Never watched: PM2 drops these as soon as `ignore_watch` is set, and then runs out of inotify watches in node_modules.
-pub const IGNORE_WATCH: [&str; 2] = ["node_modules", ".*"];
+/// How often files are looked at with `usePolling`. Not chokidar's 100 ms, which keeps a core busy in a tree of some thousand files.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What systemd sets where a unit says nothing (systemd.exec(5), Environment variables).
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

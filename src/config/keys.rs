@@ -41,6 +41,7 @@ pub enum Form {
     Port,
     Cron,
     Watch,
+    WatchOptions,
     Signal,
     EnvName,
     /// Text, or false for none.
@@ -94,6 +95,7 @@ impl Form {
                 "a cron pattern of five or six fields, such as \"0 3 * * *\", or false".into()
             }
             Form::Watch => "true, false, or paths".into(),
+            Form::WatchOptions => "a table: { usePolling = true }".into(),
             Form::Signal => "the name of a signal, such as \"SIGTERM\"".into(),
             Form::EnvName => "the name of a variable: letters, digits and `_`".into(),
             Form::TextOrOff => "text in quotes, or false".into(),
@@ -186,10 +188,10 @@ pub const KEYS: &[Key] = &[
     key("time", &[], Bool, "Short for log_date_format = \"YYYY-MM-DDTHH:mm:ss\", and wins over it.", "false", Now),
     key("disable_logs", &[], Bool, "Throw the output away.", "false", Now),
     // Watching files.
-    key("watch", &[], Watch, "Restart when files change: true for `cwd`, or paths.", "false", Later("files are not watched")),
-    key("ignore_watch", &[], Texts, "Patterns of files not to watch, besides node_modules and dotfiles.", "none", Later("files are not watched")),
-    key("watch_delay", &[], Duration, "Wait after a change.", "0", Later("files are not watched")),
-    key("watch_options", &[], Any, "Options of PM2's file watcher.", "none", Later("files are not watched")),
+    key("watch", &[], Watch, "Reload when files change: true for `cwd`, or paths and globs.", "false", Now),
+    key("ignore_watch", &[], Texts, "Names, globs and regular expressions of files that are not watched, besides node_modules, logs and what begins with a dot; those that begin with `!` stay watched.", "none", Now),
+    key("watch_delay", &[], Duration, "Wait after the last change.", "0", Now),
+    key("watch_options", &[], WatchOptions, "Options of chokidar, PM2's file watcher: usePolling, interval, depth, followSymlinks, ignored, awaitWriteFinish.", "none", Now),
     // systemd's own.
     key("systemd", &[], Systemd, "[apps.systemd.Unit|Service|Socket|Install]: any further directive of systemd.", "none", Now),
     // In PM2's files, without a meaning here.

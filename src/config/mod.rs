@@ -31,6 +31,7 @@ mod syntax;
 mod together;
 mod value;
 mod watch;
+pub mod watch_options;
 
 pub use check::{Checked, Options, check, questions};
 pub use file::{Written, read};

@@ -32,10 +32,6 @@ impl Note {
 
 /// Notes on the keys of an app that are written and switched on.
 pub fn of_keys(app: &WrittenApp) -> Vec<(Span, String)> {
-    let watching = app
-        .fields
-        .iter()
-        .any(|field| field.key.name == "watch" && on(field));
     app.fields
         .iter()
         .filter_map(|field| {
@@ -43,7 +39,6 @@ pub fn of_keys(app: &WrittenApp) -> Vec<(Span, String)> {
             let what = match field.key.status {
                 Status::Now => return None,
                 Status::Later(_) if !on(field) => return None,
-                Status::Later(_) if !watching && name.contains("watch") => return None,
                 Status::Later(meanwhile) => {
                     format!("`{name}` is for a later version of rpmctl; until then {meanwhile}")
                 }
@@ -55,7 +50,7 @@ pub fn of_keys(app: &WrittenApp) -> Vec<(Span, String)> {
 }
 
 /// Whether the value switches the setting on.
-fn on(field: &Field) -> bool {
+pub(super) fn on(field: &Field) -> bool {
     match &field.value.kind {
         Kind::Bool(value) => *value,
         Kind::Integer(number) => *number != 0,

@@ -111,6 +111,16 @@ fn of_form(form: Form) -> Value {
         Form::Port => digits(1, 65535),
         Form::Cron => json!({ "anyOf": [text(), { "enum": [0, false] }] }),
         Form::Watch => json!({ "anyOf": [{ "type": "boolean" }, several(text())] }),
+        Form::WatchOptions => {
+            let names = super::watch_options::OPTIONS
+                .iter()
+                .flat_map(|option| [option.name.to_owned(), super::keys::camel(option.name)]);
+            json!({
+                "type": "object",
+                "properties": names.map(|name| (name, json!({}))).collect::<Map<_, _>>(),
+                "additionalProperties": false,
+            })
+        }
         Form::Signal => json!({ "enum": crate::model::signal::SIGNALS
             .iter()
             .flat_map(|name| [*name, &name[3..]])

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Bytes, Command, EnvName, Environment, Listen, Name, Signal};
+use super::{Bytes, Command, EnvName, Environment, Listen, Name, Signal, Watch};
 
 /// Every app of one file, in the file's order, names distinct.
 #[derive(Clone, PartialEq, Debug)]
@@ -150,13 +150,6 @@ pub struct LogFiles {
     pub json: bool,
     /// `disable_logs`
     pub disabled: bool,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-pub struct Watch {
-    pub paths: Vec<PathBuf>,
-    pub ignore: Vec<String>,
-    pub delay: Duration,
 }
 
 /// `cron_restart`: five fields, or six with leading seconds.

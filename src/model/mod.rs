@@ -8,22 +8,28 @@ pub mod bytes;
 pub mod command;
 pub mod ending;
 pub mod env;
+pub mod glob;
 pub mod host;
 pub mod listen;
 pub mod name;
+pub mod pattern;
 pub mod reason;
 pub mod signal;
 pub mod span;
+pub mod watch;
 
 pub use app::{
     App, Balance, Dependency, Directives, LogFiles, Memory, Mode, Model, Readiness, Restart,
-    Schedule, Stop, Watch,
+    Schedule, Stop,
 };
 pub use bytes::Bytes;
 pub use command::Command;
 pub use env::{EnvName, Environment};
+pub use glob::Glob;
 pub use listen::Listen;
 pub use name::Name;
+pub use pattern::Pattern;
 pub use reason::Reason;
 pub use signal::Signal;
 pub use span::parse_duration;
+pub use watch::Watch;

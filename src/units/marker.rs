@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::quote;
 use super::section::Sections;
 use super::socket::shared;
-use super::watcher;
-use crate::model::{App, Balance, Mode, Name};
+use super::{quote, watch_fact, watcher};
+use crate::model::{App, Balance, Mode, Name, Watch};
 
 const SECTION: &str = "X-Rpmctl";
 const HEADING: &str = "[X-Rpmctl]";
@@ -47,6 +46,7 @@ pub struct Facts {
     pub max_restarts: Option<u32>,
     pub memory_restart: Option<u64>,
     pub date_format: Option<String>,
+    pub watch: Option<Watch>,
     pub user: Option<String>,
     /// Apps that must be up before this one starts.
     pub after: Vec<Name>,
@@ -80,6 +80,7 @@ impl Facts {
             max_restarts: app.restart.max,
             memory_restart: app.memory.as_ref().map(|memory| memory.restart.0),
             date_format: app.logs.date_format.clone(),
+            watch: app.watch.clone(),
             user: app.user.clone(),
             after: app
                 .depends_on
@@ -94,7 +95,7 @@ impl Facts {
 
     /// Whether something about the app is done by `rpmctl watch`.
     pub fn needs_watcher(&self) -> bool {
-        self.memory_restart.is_some()
+        self.memory_restart.is_some() || self.watch.is_some()
     }
 
     /// Every socket of the app as it runs, in the order of its start.
@@ -153,6 +154,7 @@ impl Facts {
         }
         pairs.extend(self.shared.iter().map(|name| ("Socket", name.clone())));
         pairs.extend(self.after.iter().map(|a| ("AfterApp", a.to_string())));
+        pairs.extend(self.watch.iter().flat_map(watch_fact::pairs));
         pairs
     }
 
@@ -197,6 +199,9 @@ impl Facts {
             max_restarts: get("MaxRestarts").and_then(|n| n.parse().ok()),
             memory_restart: get("MaxMemoryRestart").and_then(|n| n.parse().ok()),
             date_format: get("LogDateFormat"),
+            watch: watch_fact::read(|key| {
+                sections.all(SECTION, key).map(quote::read_fact).collect()
+            }),
             user: get("User"),
             after: sections
                 .all(SECTION, "AfterApp")
@@ -322,6 +327,7 @@ mod tests {
             max_restarts: Some(16),
             memory_restart: None,
             date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),
+            watch: None,
             user: None,
             after: vec![Name::new("db").unwrap()],
         }

@@ -15,6 +15,7 @@ pub mod set;
 mod socket;
 mod target;
 pub mod template;
+mod watch_fact;
 pub mod watcher;
 
 pub use compile::{Site, compile};

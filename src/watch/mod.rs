@@ -5,6 +5,7 @@
 //! giving [`Event`]s; `restart` does what they ask for; `folder` says when to read again; `notify` is what systemd is told.
 
 mod event;
+mod files;
 mod folder;
 mod memory;
 mod notify;

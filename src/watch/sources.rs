@@ -49,4 +49,5 @@ macro_rules! sources {
 
 sources! {
     memory: super::memory::Memory,
+    files: super::files::Files,
 }

@@ -62,6 +62,7 @@ pub fn text() -> String {
          starts, or will be restarted: what came to an instance waits while it restarts. Sockets change with their instance.",
     );
     balance(&mut page);
+    watching(&mut page);
     page.section("VALUES");
     page.tagged(
         "sizes",
@@ -162,6 +163,64 @@ fn balance(page: &mut Page) {
     );
 }
 
+fn watching(page: &mut Page) {
+    page.section("WATCHING FILES");
+    page.text(
+        "watch names files, folders with all below them, and globs, from the app's cwd; a path that is there as it stands is no glob. ignore_watch and\n\
+         watch_options.ignored take these. What is ignored in any case is in rpmctl-watch(8).",
+    );
+    for (pattern, what) in [
+        (
+            "node_modules, *.test.js, tmp/",
+            "Without a slash before its end: the name of a file or folder at any depth; with one at its end, of a folder.",
+        ),
+        (
+            "./tmp, public/uploads, src/**/*.md, **/fixtures/**",
+            "With a slash: a path from cwd. * and ? stand for letters of a name, ** for any folders, [a-z] for one of these, {a,b} and (a|b) for one or the\n\
+             other.",
+        ),
+        (
+            "/srv/data, ../shared, ~/x",
+            "A path from /, from above cwd, from the home folder.",
+        ),
+        (
+            "\\.git, ^logs/, \\.tmp$, a|b, /cache/i",
+            "With a backslash, ^ before it, $ after it, .+, a | outside brackets, or between slashes: a regular expression, searched for in the path from cwd\n\
+             with a slash before it, and after it for a folder. Look-around is not read.",
+        ),
+        (
+            "!.env",
+            "Stays watched, whatever else says that it does not; node_modules and .git do not come back so, but watch may name a folder in them.",
+        ),
+    ] {
+        page.tagged(pattern, what);
+    }
+    page.text("Of watch_options, in camelCase or snake_case:");
+    for (option, what) in [
+        (
+            "usePolling, interval",
+            "Look at the files so often; 1000 ms, 100 at least.",
+        ),
+        (
+            "depth",
+            "So many folders below the watched one; 0 for none.",
+        ),
+        (
+            "followSymlinks",
+            "false: what links lead to is not watched.",
+        ),
+        ("ignored", "More patterns, as in ignore_watch."),
+        (
+            "awaitWriteFinish",
+            "{ stabilityThreshold = 2000 }: so long it must have been quiet, instead of 100 ms.",
+        ),
+        ("cwd", "Taken where it is the app's own."),
+    ] {
+        page.tagged(option, what);
+    }
+    page.text("chokidar's other options are accepted and noted.");
+}
+
 fn of_key(page: &mut Page, key: &Key) {
     let mut text = format!(
         "{}\nValue: {}.\nDefault: {}.",
@@ -174,6 +233,9 @@ fn of_key(page: &mut Page, key: &Key) {
     }
     if let Some(directive) = becomes(key.name) {
         text.push_str(&format!("\nIn systemd: {directive}."));
+    }
+    if key.name.contains("watch") {
+        text.push_str("\nMore in WATCHING FILES below.");
     }
     if key.name == "balance" {
         text.push_str("\nMore in BALANCE below.");

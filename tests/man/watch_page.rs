@@ -29,6 +29,10 @@ pub fn text() -> String {
     for paragraph in MEMORY {
         page.paragraph(paragraph);
     }
+    page.section("FILES OF APPS");
+    for paragraph in FILES {
+        page.paragraph(paragraph);
+    }
     page.section("JOURNAL");
     page.text("What it does is in the journal, and in rpmctl logs APP among systemd's lines about the app. The fields of its lines:");
     for (field, what) in FIELDS {
@@ -44,10 +48,37 @@ pub fn text() -> String {
     page.end()
 }
 
-const KEYS: [(&str, &str); 1] = [(
-    "max_memory_restart",
-    "An instance that uses more is restarted; see MEMORY.",
-)];
+const KEYS: [(&str, &str); 2] = [
+    (
+        "max_memory_restart",
+        "An instance that uses more is restarted; see MEMORY.",
+    ),
+    (
+        "watch, ignore_watch, watch_delay, watch_options",
+        "Files that change reload their app; see FILES OF APPS.",
+    ),
+];
+
+const FILES: [&str; 7] = [
+    "inotify(7) tells of each change in the folders that are watched; nothing is looked at again and again, but with usePolling. What is ignored costs no\n\
+     watch: node_modules, .git, names that begin with a dot, *.log, a folder logs in the app's folder or in a watched one, what vim, Emacs and JetBrains\n\
+     leave beside a file while they save it, the app's own log files with those of its instances and what rotation makes of them, its ecosystem file, and\n\
+     what ignore_watch says.",
+    "A file has changed when whoever wrote it has closed it, when another was renamed to its name, when it is new, gone, or touched (touch(1)); not when it\n\
+     was read, nor when only its mode or owner is another. What comes and goes within one burst is nothing. New folders are watched as they appear, links\n\
+     are followed, and a watched path that leads elsewhere, as a link to a release does when it is switched, is a change.",
+    "100 ms after the last change, or after 10 seconds of changes that do not end, and then watch_delay, the app is reloaded once, for all of them: the\n\
+     journal says which file was first and how many there were. A change while the app is being reloaded is one more reload, of those instances that were\n\
+     started before it. A change brings back what has failed or given up, and jobs; an app that was stopped stays stopped. One that writes a watched\n\
+     file itself is reloaded without end: the tenth time in a minute the journal names the file, for ignore_watch.",
+    "What changes while the watcher is not there, for the second after it was killed or while it is updated, is not seen. Nothing else comes of it.",
+    "When the kernel's queue runs over (fs.inotify.max_queued_events), the files are looked through by the time of their inodes: an app of which one has\n\
+     changed since is reloaded once.",
+    "fs.inotify.max_user_watches limits the folders of all apps together, fs.inotify.max_user_instances the watchers of a user. Where one is used up, the\n\
+     journal and systemctl status rpmctl-watch say so, with the value to set; what is watched already stays so, and the rest is tried again every minute.",
+    "Changes that another machine makes on NFS or a shared folder of a virtual machine are not told by the kernel, which the journal notes: watch_options = { usePolling = true }\n\
+     looks at the files every second, or every interval milliseconds, or so seldom that it takes a twentieth of a processor at most.",
+];
 
 const MEMORY: [&str; 3] = [
     "Of an instance counts what is its own: anonymous and shared memory of all its processes; pages of files do not, which the kernel takes back when it\n\

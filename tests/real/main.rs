@@ -38,3 +38,4 @@ mod sticky;
 mod talker;
 mod user;
 mod watch;
+mod watch_files;
