@@ -75,6 +75,7 @@ pub async fn run(
             };
             progress(format!("{verb} {}", described(app)));
         }
+        watch::forget(&machine.places, plan);
         watch::told(plan, progress);
         if let Some(about) = about {
             // The files are written: what cannot be kept for a rollback must not keep them from being loaded.

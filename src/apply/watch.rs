@@ -40,6 +40,16 @@ pub fn told(plan: &Plan, progress: impl Fn(String)) {
     }
 }
 
+/// With the last app that needs it goes what it knows of log files: one that gets log files later gets no lines of the time between.
+pub fn forget(places: &Places, plan: &Plan) {
+    if plan.watch.change == Change::Remove {
+        for path in places.log_checkpoints() {
+            // Without log files it is not there.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 /// Starts or restarts it, and waits until it says that it is ready. Returns why it does not run.
 pub async fn start(
     machine: &Machine,

@@ -52,6 +52,9 @@ pub enum Command {
     /// Lines from the journal, of all instances
     #[command(visible_alias = "log")]
     Logs(super::logs::LogsArgs),
+    /// Open log files anew after they were moved away, for logrotate
+    #[command(visible_alias = "reloadLogs")]
+    ReloadLogs,
     /// Go back to an earlier generation of the compiled units
     Rollback(RollbackArgs),
     /// Write the unit files alone below a folder; needs no systemd

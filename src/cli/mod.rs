@@ -16,6 +16,7 @@ mod out;
 mod plan;
 mod progress;
 mod reload;
+mod reload_logs;
 mod render;
 pub mod report;
 mod rollback;
@@ -92,6 +93,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rollback(args) => rollback::run(args, user).await,
         Command::Render(args) => render::run(args, user),
         Command::Run(args) => run::run(args, user).await,
+        Command::ReloadLogs => reload_logs::run(user).await,
         Command::Watch => watch::run(user).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -1,5 +1,6 @@
 //! `rpmctl show`: everything about apps and instances.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -14,7 +15,9 @@ use crate::model::Bytes;
 use crate::plan::show::variables;
 use crate::plan::{FileChange, Observed};
 use crate::systemd::Details;
-use crate::units::{AppUnits, marker};
+use crate::unit_files::Places;
+use crate::units::{AppUnits, Facts, marker};
+use crate::watch::logs;
 
 pub async fn run(args: ShowArgs, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect(user).await?;
@@ -33,9 +36,9 @@ pub async fn run(args: ShowArgs, user: bool) -> anyhow::Result<ExitCode> {
             .filter(|(row, _)| row.facts.app == one.facts.app)
             .collect();
         if args.json {
-            shown.push(json_app(app, &mine, &observed));
+            shown.push(json_app(app, &mine, &observed, &machine.places));
         } else {
-            out::text(&text(app, &mine, &observed))?;
+            out::text(&text(app, &mine, &observed, &machine.places))?;
         }
     }
     if args.json {
@@ -71,7 +74,12 @@ fn boots(app: &AppUnits, observed: &Observed) -> bool {
     observed.links.iter().any(|(_, unit)| *unit == target)
 }
 
-fn text(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) -> String {
+fn text(
+    app: &AppUnits,
+    rows: &[(&Row<'_>, &Details)],
+    observed: &Observed,
+    places: &Places,
+) -> String {
     let colour = table::colour();
     let facts = &app.facts;
     let mut pairs = vec![
@@ -106,6 +114,15 @@ fn text(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) -> S
         "max memory restart",
         facts.memory_restart.map(|max| Bytes(max).to_string()),
     );
+    for (path, trouble) in log_files(facts, places) {
+        optional(
+            "log file",
+            Some(match trouble {
+                Some(why) => format!("{} (cannot be written: {why})", path.display()),
+                None => path.display().to_string(),
+            }),
+        );
+    }
     optional("variables", Some(env_names(app).join(" ")));
     optional("edited by hand", Some(edited(app).join(" ")));
     pairs.push((
@@ -155,6 +172,24 @@ fn text(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) -> S
     text
 }
 
+/// Every log file of the app's instances, with what stands in its way.
+fn log_files(facts: &Facts, places: &Places) -> Vec<(PathBuf, Option<String>)> {
+    if !facts.logs.any() {
+        return vec![];
+    }
+    let mut troubles = logs::state::troubles(places, facts.app.as_str());
+    let mut files: Vec<(PathBuf, Option<String>)> = Vec::new();
+    for instance in 0..facts.instances {
+        for (_, path) in logs::place::files(&facts.logs, instance) {
+            if !files.iter().any(|(known, _)| *known == path) {
+                let trouble = troubles.remove(&path);
+                files.push((path, trouble));
+            }
+        }
+    }
+    files
+}
+
 fn pairs_text(pairs: &[(&str, String)], indent: &str) -> String {
     let rows: Vec<Vec<Cell>> = pairs
         .iter()
@@ -166,9 +201,14 @@ fn pairs_text(pairs: &[(&str, String)], indent: &str) -> String {
 }
 
 /// `show --json`: an app a list element: `name`, `file`, `script`, `interpreter`, `cwd`, `mode`, `instances`, `namespace`, `profile`, `listen`, `user`,
-/// `max_restarts`, `max_memory_restart`, `variables` (names), `boots`, `units`, `edited` (names of units edited by hand), `rows`: as in `list --json`,
+/// `max_restarts`, `max_memory_restart`, `log_files` (`path`, `trouble`), `variables` (names), `boots`, `units`, `edited` (names of units edited by hand), `rows`: as in `list --json`,
 /// with `invocation_id`, `tasks`, `says`, `need_daemon_reload`.
-fn json_app(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) -> Value {
+fn json_app(
+    app: &AppUnits,
+    rows: &[(&Row<'_>, &Details)],
+    observed: &Observed,
+    places: &Places,
+) -> Value {
     let facts = &app.facts;
     let rows: Vec<Value> = rows
         .iter()
@@ -196,6 +236,10 @@ fn json_app(app: &AppUnits, rows: &[(&Row<'_>, &Details)], observed: &Observed) 
         "user": facts.user,
         "max_restarts": facts.max_restarts,
         "max_memory_restart": facts.memory_restart,
+        "log_files": log_files(facts, places)
+            .iter()
+            .map(|(path, trouble)| json!({ "path": path, "trouble": trouble }))
+            .collect::<Vec<_>>(),
         "variables": env_names(app),
         "boots": boots(app, observed),
         "units": app.units.iter().map(|unit| &unit.name).collect::<Vec<_>>(),

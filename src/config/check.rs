@@ -206,7 +206,12 @@ fn draft<'a>(
     let schedule = limits::schedule(&mut fields);
     let autostart = fields.bool("autostart").unwrap_or(true);
     let directives = directives::read(&mut fields);
-    let logs = logs::read(&mut fields, base, home);
+    let logs = logs::read(
+        &mut fields,
+        base,
+        home,
+        instances.count == 1 && mode == Mode::Fork,
+    );
     let watch = watch::read(&mut fields, base, home, lookup, &logs);
     let app = match (&name, resolved, cwd) {
         (Some((name, _)), Some(resolved), Some(cwd)) => Some(App {

@@ -179,12 +179,12 @@ pub const KEYS: &[Key] = &[
     key("treekill", &[], Bool, "Signal every process of the instance, not the main one alone.", "true", Now),
     key("shutdown_with_message", &[], Bool, "Send the message 'shutdown' to process.on('message') of Node instead of the signal.", "false", Now),
     // Logs.
-    key("out_file", &["output", "out", "out_log"], LogPath, "File for standard output, beside the journal.", "the journal alone", Later("output goes to the journal alone: `rpmctl logs`")),
-    key("error_file", &["error", "err", "err_file", "err_log"], LogPath, "File for standard error, beside the journal.", "the journal alone", Later("output goes to the journal alone: `rpmctl logs`")),
-    key("log_file", &["log"], LogPath, "File for both.", "off", Later("output goes to the journal alone: `rpmctl logs`")),
-    key("merge_logs", &["combine_logs"], Bool, "One file for all instances.", "false", Later("log files are not written yet")),
-    key("log_type", &[], Choice(&["json", "raw"]), "How lines stand in log files.", "raw", Later("log files are not written yet; `rpmctl logs --json` has PM2's keys")),
-    key("log_date_format", &[], TextOrOff, "Date before each line that `rpmctl logs` shows: YYYY-MM-DD HH:mm:ss Z.", "off", Now),
+    key("out_file", &["output", "out", "out_log"], LogPath, "File for standard output, beside the journal.", "the journal alone", Now),
+    key("error_file", &["error", "err", "err_file", "err_log"], LogPath, "File for standard error, beside the journal.", "the journal alone", Now),
+    key("log_file", &["log"], LogPath, "File for both.", "off", Now),
+    key("merge_logs", &["combine_logs"], Bool, "One file for all instances; else each file has the instance's number before its ending: out-0.log.", "false; true for one instance in fork mode", Now),
+    key("log_type", &[], Choice(&["json", "raw"]), "How lines stand in log files.", "raw", Now),
+    key("log_date_format", &[], TextOrOff, "Date before each line in log files and of `rpmctl logs`: YYYY-MM-DD HH:mm:ss Z.", "off", Now),
     key("time", &[], Bool, "Short for log_date_format = \"YYYY-MM-DDTHH:mm:ss\", and wins over it.", "false", Now),
     key("disable_logs", &[], Bool, "Throw the output away.", "false", Now),
     // Watching files.

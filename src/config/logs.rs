@@ -9,14 +9,15 @@ use super::fields::Fields;
 use super::problem::Problem;
 use super::value::Kind;
 
-pub fn read(fields: &mut Fields, cwd: &Path, home: Option<&Path>) -> LogFiles {
+/// `alone`: the app has one instance in fork mode, whose files PM2 gives no number.
+pub fn read(fields: &mut Fields, cwd: &Path, home: Option<&Path>, alone: bool) -> LogFiles {
     let format = date_format(fields);
     let time = fields.bool("time").unwrap_or(false);
-    LogFiles {
+    let mut logs = LogFiles {
         out: file(fields, "out_file", cwd, home),
         error: file(fields, "error_file", cwd, home),
         combined: file(fields, "log_file", cwd, home),
-        merge: fields.bool("merge_logs").unwrap_or(false),
+        merge: false,
         date_format: if time {
             Some(defaults::TIME_FORMAT.to_owned())
         } else {
@@ -24,7 +25,9 @@ pub fn read(fields: &mut Fields, cwd: &Path, home: Option<&Path>) -> LogFiles {
         },
         json: fields.choice("log_type").as_deref() == Some("json"),
         disabled: fields.bool("disable_logs").unwrap_or(false),
-    }
+    };
+    logs.merge = fields.bool("merge_logs").unwrap_or(alone && logs.any());
+    logs
 }
 
 fn date_format(fields: &mut Fields) -> Option<String> {

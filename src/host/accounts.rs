@@ -36,3 +36,67 @@ pub fn known(database: &str, names: &[String]) -> anyhow::Result<BTreeMap<String
         })
         .collect())
 }
+
+/// Whose files something is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub uid: u32,
+    pub gid: u32,
+    /// All groups, `gid` among them.
+    pub groups: Vec<u32>,
+}
+
+/// The account of a unit with this `User=` and `Group=` (names or numbers; systemd.exec(5)): root without a user, the user's own group without a group.
+/// Errors: there is no such user or group, or getent(1) cannot be run.
+pub fn account(user: Option<&str>, group: Option<&str>) -> anyhow::Result<Account> {
+    let number = |text: Option<&String>| text.and_then(|text| text.parse().ok());
+    let (uid, own) = match user {
+        None => (0, 0),
+        Some(user) => {
+            let line = entry("passwd", user)?;
+            number(line.get(2))
+                .zip(number(line.get(3)))
+                .with_context(|| format!("getent passwd {user}: not a line of passwd(5)"))?
+        }
+    };
+    let gid = match group {
+        None => own,
+        Some(group) => {
+            let line = entry("group", group)?;
+            number(line.get(2))
+                .with_context(|| format!("getent group {group}: not a line of group(5)"))?
+        }
+    };
+    let mut groups = vec![gid];
+    if let Some(user) = user {
+        let output = Command::new("getent")
+            .args(["--", "initgroups", user])
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot run getent")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        groups.extend(
+            text.split_whitespace()
+                .skip(1)
+                .filter_map(|word| word.parse::<u32>().ok()),
+        );
+        groups.push(own);
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    Ok(Account { uid, gid, groups })
+}
+
+fn entry(database: &str, name: &str) -> anyhow::Result<Vec<String>> {
+    let output = Command::new("getent")
+        .args(["--", database, name])
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run getent")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().next().with_context(|| match database {
+        "passwd" => format!("there is no user {name}"),
+        _ => format!("there is no group {name}"),
+    })?;
+    Ok(line.split(':').map(str::to_owned).collect())
+}

@@ -1,6 +1,6 @@
 //! What this machine has: files, programs on PATH, users, processors.
 
-mod accounts;
+pub mod accounts;
 pub mod elf;
 mod program;
 

@@ -152,6 +152,13 @@ pub struct LogFiles {
     pub disabled: bool,
 }
 
+impl LogFiles {
+    /// Whether lines go to any file.
+    pub fn any(&self) -> bool {
+        !self.disabled && (self.out.is_some() || self.error.is_some() || self.combined.is_some())
+    }
+}
+
 /// `cron_restart`: five fields, or six with leading seconds.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Schedule {

@@ -105,7 +105,7 @@ pub fn lock_app(places: &Places, stem: &str, by: By) -> io::Result<Result<Lock, 
 }
 
 /// A file of which one at a time may be the holder: waits. Errors name the file.
-pub(super) fn lock_file(path: &Path) -> io::Result<Lock> {
+pub fn lock_file(path: &Path) -> io::Result<Lock> {
     let file = open(path)?;
     flock(&file, FlockOperation::LockExclusive).map_err(|error| named(path, error.into()))?;
     Ok(Lock(file))

@@ -94,6 +94,12 @@ impl Places {
         }
     }
 
+    /// How far log files are written: for a watcher that was killed, and for a machine that was.
+    pub fn log_checkpoints(&self) -> [PathBuf; 2] {
+        [&self.run, &self.state]
+            .map(|folder| self.on_disk(folder).join("log-files/checkpoint.json"))
+    }
+
     /// Folder of the listen shim, readable by every app's user.
     pub fn shim(&self) -> PathBuf {
         self.state.join("shim")

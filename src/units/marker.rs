@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::section::Sections;
 use super::socket::shared;
 use super::{quote, watch_fact, watcher};
-use crate::model::{App, Balance, Mode, Name, Watch};
+use crate::model::{App, Balance, LogFiles, Mode, Name, Watch};
 
 const SECTION: &str = "X-Rpmctl";
 const HEADING: &str = "[X-Rpmctl]";
@@ -48,6 +48,10 @@ pub struct Facts {
     pub date_format: Option<String>,
     pub watch: Option<Watch>,
     pub user: Option<String>,
+    /// Only where `logs` names a file.
+    pub group: Option<String>,
+    /// Its `date_format` is ours.
+    pub logs: LogFiles,
     /// Apps that must be up before this one starts.
     pub after: Vec<Name>,
 }
@@ -82,6 +86,14 @@ impl Facts {
             date_format: app.logs.date_format.clone(),
             watch: app.watch.clone(),
             user: app.user.clone(),
+            group: app.group.clone().filter(|_| app.logs.any()),
+            logs: match app.logs.any() {
+                true => app.logs.clone(),
+                false => LogFiles {
+                    date_format: app.logs.date_format.clone(),
+                    ..LogFiles::default()
+                },
+            },
             after: app
                 .depends_on
                 .iter()
@@ -95,7 +107,7 @@ impl Facts {
 
     /// Whether something about the app is done by `rpmctl watch`.
     pub fn needs_watcher(&self) -> bool {
-        self.memory_restart.is_some() || self.watch.is_some()
+        self.memory_restart.is_some() || self.watch.is_some() || self.logs.any()
     }
 
     /// Every socket of the app as it runs, in the order of its start.
@@ -148,6 +160,13 @@ impl Facts {
         );
         optional("LogDateFormat", self.date_format.clone());
         optional("User", self.user.clone());
+        optional("Group", self.group.clone());
+        let path = |path: &Option<PathBuf>| Some(path.as_ref()?.display().to_string());
+        optional("OutFile", path(&self.logs.out));
+        optional("ErrorFile", path(&self.logs.error));
+        optional("LogFile", path(&self.logs.combined));
+        optional("MergeLogs", self.logs.merge.then(|| "true".to_owned()));
+        optional("LogType", self.logs.json.then(|| "json".to_owned()));
         pairs.extend(self.listen.iter().map(|l| ("Listen", l.clone())));
         if self.balance == Balance::Reuseport {
             pairs.push(("Balance", "reuseport".to_owned()));
@@ -203,6 +222,16 @@ impl Facts {
                 sections.all(SECTION, key).map(quote::read_fact).collect()
             }),
             user: get("User"),
+            group: get("Group"),
+            logs: LogFiles {
+                out: get("OutFile").map(Into::into),
+                error: get("ErrorFile").map(Into::into),
+                combined: get("LogFile").map(Into::into),
+                merge: get("MergeLogs").is_some(),
+                date_format: get("LogDateFormat"),
+                json: get("LogType").as_deref() == Some("json"),
+                disabled: false,
+            },
             after: sections
                 .all(SECTION, "AfterApp")
                 .filter_map(|name| Name::new(&quote::read_fact(name)).ok())
@@ -329,6 +358,13 @@ mod tests {
             date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),
             watch: None,
             user: None,
+            group: None,
+            logs: LogFiles {
+                out: Some("/var/log/api/out %n.log".into()),
+                json: true,
+                date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),
+                ..LogFiles::default()
+            },
             after: vec![Name::new("db").unwrap()],
         }
     }

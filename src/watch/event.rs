@@ -7,6 +7,8 @@ use crate::model::{Name, Reason};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Restart(Request),
+    /// What the source says is new.
+    Says,
     /// Something does not work: a sentence for the journal, under the app it is about.
     Trouble {
         app: Option<Name>,

@@ -7,6 +7,7 @@
 mod event;
 mod files;
 mod folder;
+pub mod logs;
 mod memory;
 mod notify;
 mod resident;

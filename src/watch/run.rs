@@ -112,6 +112,7 @@ async fn watch(
             }
             event = sources.next() => match event {
                 Event::Restart(request) => restarts.ask(request),
+                Event::Says => {}
                 Event::Trouble { app, text } => trouble(app.as_ref().map(|app| app.as_str()), &text),
             },
             () = restarts.work() => {

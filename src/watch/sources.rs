@@ -50,4 +50,5 @@ macro_rules! sources {
 sources! {
     memory: super::memory::Memory,
     files: super::files::Files,
+    logs: super::logs::Logs,
 }

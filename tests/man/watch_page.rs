@@ -33,6 +33,10 @@ pub fn text() -> String {
     for paragraph in FILES {
         page.paragraph(paragraph);
     }
+    page.section("LOG FILES");
+    for paragraph in LOG_FILES {
+        page.paragraph(paragraph);
+    }
     page.section("JOURNAL");
     page.text("What it does is in the journal, and in rpmctl logs APP among systemd's lines about the app. The fields of its lines:");
     for (field, what) in FIELDS {
@@ -43,12 +47,16 @@ pub fn text() -> String {
         "/run/rpmctl/restarts/NAME@N, $XDG_RUNTIME_DIR/rpmctl/restarts/NAME@N",
         "of an instance: how often it was restarted for which reason, and when last; shown by rpmctl list and rpmctl show, gone after a boot.",
     );
+    page.tagged(
+        "/run/rpmctl/log-files, /var/lib/rpmctl/log-files, $XDG_RUNTIME_DIR/rpmctl/log-files, ~/.local/state/rpmctl/log-files",
+        "how far log files are written; gone with the last app that has any.",
+    );
     page.section("SEE ALSO");
     page.text("rpmctl(1), ecosystem.toml(5), systemctl(1), journalctl(1), systemd.exec(5)");
     page.end()
 }
 
-const KEYS: [(&str, &str); 2] = [
+const KEYS: [(&str, &str); 3] = [
     (
         "max_memory_restart",
         "An instance that uses more is restarted; see MEMORY.",
@@ -56,6 +64,10 @@ const KEYS: [(&str, &str); 2] = [
     (
         "watch, ignore_watch, watch_delay, watch_options",
         "Files that change reload their app; see FILES OF APPS.",
+    ),
+    (
+        "out_file, error_file, log_file",
+        "What it writes to stdout and stderr also goes to files; see LOG FILES.",
     ),
 ];
 
@@ -90,6 +102,28 @@ const MEMORY: [&str; 3] = [
     "One that is over its limit within min_uptime, or a second, of its start would be restarted for ever: it is left alone for 10 seconds before it is\n\
      restarted, then 20, and so on up to 5 minutes. If it goes on growing meanwhile, MemoryMax= of one and a half times the limit ends it, where a\n\
      controller counts memory.",
+];
+
+const LOG_FILES: [&str; 8] = [
+    "out_file takes stdout, error_file stderr, log_file both, of every line that journald gets from the app from the apply on that gave it the file. Each is\n\
+     the app's bytes as they are, with log_date_format before them, or with log_type = \"json\" an object with PM2's keys message, timestamp, type (out, err),\n\
+     process_id (the instance) and app_name. Empty lines are not there: journald keeps none. What systemd and rpmctl say of the app is in the journal alone.\n\
+     A line beyond journald's LineMax= comes in one piece, up to 1 MiB.",
+    "Unless merge_logs = true, or one instance in fork mode, names have the instance's number before their ending: out.log becomes out-0.log, out-1.log.",
+    "Lines come from the journal, some 50 ms after they were written, one journalctl for all apps whose lines journald keeps in one file of its own.\n\
+     Each is there once, whether this process, journald, systemd or the bus is killed or restarted meanwhile, or the machine, as far as journald kept it:\n\
+     how far that is, and how long each file was then, is on record after each batch and, synced to disk, at least every ten seconds; what is beyond is\n\
+     cut off and read again from the journal. What journald no longer has when it is to be read (SystemMaxUse= in journald.conf) is told as missing.",
+    "Missing folders are made, mode 0755, and files, mode 0640, for the app's user and group. Where all folders above belong to root and nobody else may write\n\
+     to them, root opens the file; elsewhere it is opened with the rights of the app's user, so no link leads where that user may not write. For an app of\n\
+     root's in a folder of another user's no link is followed.",
+    "logrotate(8) needs no copytruncate: a file that was moved away is noticed before the next batch. rpmctl reload-logs, or SIGHUP, does it at once, as a\n\
+     postrotate script should before files are compressed. copytruncate works, and loses what is written between the copy and the cut.",
+    "A file that cannot be written (no space, no rights, no such user) stops alone: the app and all other files go on. It is told in the journal, in systemctl\n\
+     status and in rpmctl show, tried again every five seconds, and then gets what it missed from the journal, in order.",
+    "journald drops what a unit writes beyond some 10,000 lines in 30 seconds. Apps' units lift that; a user's units cannot, for journald counts the user's\n\
+     manager as a whole: LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in a drop-in of user@.service do. What was dropped of a system unit is told.",
+    "Lines of a child that runs as another user than the app are in their order among themselves, not always with those of the app.",
 ];
 
 const FIELDS: [(&str, &str); 7] = [

@@ -18,6 +18,7 @@ mod control;
 mod examples;
 mod failing;
 mod limits;
+mod log_files;
 mod logs;
 mod logs_follow;
 mod logs_form;
