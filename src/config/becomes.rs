@@ -8,7 +8,8 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "cwd" => "WorkingDirectory=",
         "name_prefix" | "append_env_to_name" => "part of the units' names",
         "namespace" | "log_date_format" | "time" => "kept in [X-Rpmctl] of NAME.target",
-        "watch" | "ignore_watch" | "watch_delay" | "watch_options" => {
+        "watch" | "ignore_watch" | "watch_delay" | "watch_options" | "out_file" | "error_file"
+        | "log_file" | "merge_logs" | "log_type" => {
             "kept in [X-Rpmctl] of NAME.target, for rpmctl-watch.service"
         }
         "user" => "User=",
