@@ -5,6 +5,8 @@
 mod command_page;
 #[path = "man/file_page.rs"]
 mod file_page;
+#[path = "man/logs_part.rs"]
+mod logs_part;
 #[path = "man/roff.rs"]
 mod roff;
 #[path = "man/watch_page.rs"]

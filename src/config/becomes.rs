@@ -41,6 +41,8 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "stop_signal" => "KillSignal=",
         "shutdown_with_message" => "KillSignal=SIGPWR, which the preload turns into the message",
         "treekill" => "KillMode=control-group, or mixed",
+        "log_rotate" => "kept in [X-Rpmctl] of NAME.target, for rpmctl-watch.service",
+        "log_namespace" => "LogNamespace=",
         "disable_logs" => "StandardOutput=null and StandardError=null",
         "systemd" => "the directives as they stand",
         _ => return None,

@@ -206,12 +206,13 @@ fn draft<'a>(
     let schedule = limits::schedule(&mut fields);
     let autostart = fields.bool("autostart").unwrap_or(true);
     let directives = directives::read(&mut fields);
-    let logs = logs::read(
+    let mut logs = logs::read(
         &mut fields,
         base,
         home,
         instances.count == 1 && mode == Mode::Fork,
     );
+    logs.namespace = logs::namespace(&mut fields, name.as_ref().map(|(name, _)| name), options);
     let watch = watch::read(&mut fields, base, home, lookup, &logs);
     let app = match (&name, resolved, cwd) {
         (Some((name, _)), Some(resolved), Some(cwd)) => Some(App {

@@ -39,3 +39,12 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 
 /// A limit below this stops every program there is; `8` was meant as `"8M"`.
 pub const MEMORY_MIN: u64 = 1 << 20;
+
+/// pm2-logrotate's: a size that editors and `grep` still like.
+pub const ROTATE_SIZE: u64 = 10 << 20;
+
+/// logrotate's examples keep two weeks; with [`ROTATE_SIZE`] a file never takes more than 150 MB, compressed far less.
+pub const ROTATE_KEEP: u32 = 14;
+
+/// A file this small would be rotated at every line; `10` was meant as `"10M"`.
+pub const ROTATE_MIN: u64 = 4096;

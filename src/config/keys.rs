@@ -46,6 +46,10 @@ pub enum Form {
     EnvName,
     /// Text, or false for none.
     TextOrOff,
+    /// true, false, or a table of [`ROTATE`].
+    Rotate,
+    /// true, false, or the name of a journal namespace.
+    LogNamespace,
     /// Names and values of the environment.
     Env,
     Systemd,
@@ -99,6 +103,10 @@ impl Form {
             Form::Signal => "the name of a signal, such as \"SIGTERM\"".into(),
             Form::EnvName => "the name of a variable: letters, digits and `_`".into(),
             Form::TextOrOff => "text in quotes, or false".into(),
+            Form::Rotate => {
+                "true, false, or a table: { size = \"10M\", every = \"1d\", keep = 14 }".into()
+            }
+            Form::LogNamespace => "true, false, or a name in quotes".into(),
             Form::Env => "a table: { NAME = \"value\" }".into(),
             Form::Systemd => "tables named Unit, Service, Socket, Install".into(),
             Form::Any => "any value".into(),
@@ -186,6 +194,8 @@ pub const KEYS: &[Key] = &[
     key("log_type", &[], Choice(&["json", "raw"]), "How lines stand in log files.", "raw", Now),
     key("log_date_format", &[], TextOrOff, "Date before each line in log files and of `rpmctl logs`: YYYY-MM-DD HH:mm:ss Z.", "off", Now),
     key("time", &[], Bool, "Short for log_date_format = \"YYYY-MM-DDTHH:mm:ss\", and wins over it.", "false", Now),
+    key("log_rotate", &[], Rotate, "Set log files aside by `size` or `every`, keep `keep` of them, `compress` them, drop those older than `max_age`.", "off; true is { size = \"10M\", keep = 14, compress = true }", Now),
+    key("log_namespace", &[], LogNamespace, "Give the app a journal of its own, with limits of its own; true calls it as the app.", "false", Now),
     key("disable_logs", &[], Bool, "Throw the output away.", "false", Now),
     // Watching files.
     key("watch", &[], Watch, "Reload when files change: true for `cwd`, or paths and globs.", "false", Now),

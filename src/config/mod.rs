@@ -24,6 +24,7 @@ mod lookup;
 mod notes;
 mod place;
 pub mod problem;
+mod rotate;
 pub mod schema;
 mod shell;
 mod suggest;

@@ -98,6 +98,20 @@ fn of_form(form: Form) -> Value {
             json!({ "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "integer", "minimum": 0 }] })
         }
         Form::LogPath | Form::TextOrOff => json!({ "anyOf": [text(), { "const": false }] }),
+        Form::Rotate => json!({ "anyOf": [
+            { "type": "boolean" },
+            {
+                "type": "object",
+                "properties": super::rotate::KEYS
+                    .iter()
+                    .flat_map(|(name, aliases, form)| {
+                        std::iter::once(name).chain(*aliases).map(|name| ((*name).to_owned(), of_form(*form)))
+                    })
+                    .collect::<serde_json::Map<_, _>>(),
+                "additionalProperties": false,
+            },
+        ] }),
+        Form::LogNamespace => json!({ "anyOf": [{ "type": "boolean" }, text()] }),
         Form::Choice(words) => json!({ "enum": words }),
         Form::Codes => several(digits(0, 255)),
         Form::Instances => json!({ "anyOf": [

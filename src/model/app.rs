@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Bytes, Command, EnvName, Environment, Listen, Name, Signal, Watch};
+use super::{Bytes, Command, EnvName, Environment, Listen, Name, Rotation, Signal, Watch};
 
 /// Every app of one file, in the file's order, names distinct.
 #[derive(Clone, PartialEq, Debug)]
@@ -148,6 +148,10 @@ pub struct LogFiles {
     pub date_format: Option<String>,
     /// `log_type = "json"`
     pub json: bool,
+    /// `log_rotate`
+    pub rotate: Option<Rotation>,
+    /// `log_namespace`: a journal of its own (systemd-journald.service(8)); never under a user manager.
+    pub namespace: Option<String>,
     /// `disable_logs`
     pub disabled: bool,
 }

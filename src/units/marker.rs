@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::section::Sections;
 use super::socket::shared;
 use super::{quote, watch_fact, watcher};
-use crate::model::{App, Balance, LogFiles, Mode, Name, Watch};
+use crate::model::{App, Balance, LogFiles, Mode, Name, Rotation, Watch};
 
 const SECTION: &str = "X-Rpmctl";
 const HEADING: &str = "[X-Rpmctl]";
@@ -91,6 +91,7 @@ impl Facts {
                 true => app.logs.clone(),
                 false => LogFiles {
                     date_format: app.logs.date_format.clone(),
+                    namespace: app.logs.namespace.clone(),
                     ..LogFiles::default()
                 },
             },
@@ -159,6 +160,9 @@ impl Facts {
             self.memory_restart.map(|n| n.to_string()),
         );
         optional("LogDateFormat", self.date_format.clone());
+        let rotate = self.logs.rotate.as_ref();
+        optional("LogRotate", rotate.map(Rotation::to_string));
+        optional("LogNamespace", self.logs.namespace.clone());
         optional("User", self.user.clone());
         optional("Group", self.group.clone());
         let path = |path: &Option<PathBuf>| Some(path.as_ref()?.display().to_string());
@@ -230,6 +234,8 @@ impl Facts {
                 merge: get("MergeLogs").is_some(),
                 date_format: get("LogDateFormat"),
                 json: get("LogType").as_deref() == Some("json"),
+                rotate: get("LogRotate").and_then(|rule| rule.parse().ok()),
+                namespace: get("LogNamespace"),
                 disabled: false,
             },
             after: sections
@@ -362,6 +368,8 @@ mod tests {
             logs: LogFiles {
                 out: Some("/var/log/api/out %n.log".into()),
                 json: true,
+                rotate: "size=1048576 keep=3 compress".parse().ok(),
+                namespace: Some("api_20server".into()),
                 date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),
                 ..LogFiles::default()
             },

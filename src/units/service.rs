@@ -128,6 +128,7 @@ pub fn fill(
         &app.memory.as_ref().map(|memory| memory.restart.0 / 2 * 3),
     );
     context.insert("logs_disabled", &app.logs.disabled);
+    context.insert("log_namespace", &app.logs.namespace);
     context.insert("identifier", &(quote::prose(name) + "@%i"));
     context.insert("log_field", &quote::word(&format!("RPMCTL_APP={name}")));
     context.insert("unit_directives", &lines(&app.directives.unit));

@@ -63,6 +63,7 @@ pub fn text() -> String {
     );
     balance(&mut page);
     watching(&mut page);
+    super::logs_part::of_file(&mut page);
     page.section("VALUES");
     page.tagged(
         "sizes",

@@ -14,6 +14,7 @@ mod open;
 mod parts;
 pub mod place;
 mod position;
+pub mod rotate;
 mod sort;
 pub mod state;
 mod tell;
