@@ -19,6 +19,7 @@ use super::watch;
 use crate::plan::{AppPlan, Change, FileChange, Observed, Plan};
 use crate::systemd::{Job, JobResult, Verb};
 use crate::unit_files::Places;
+use crate::unit_files::flushed;
 use crate::unit_files::generations::{self, Snapshot};
 use crate::unit_files::pending::{self, Unfinished};
 use crate::unit_files::write::{self, Changes};
@@ -70,7 +71,10 @@ pub async fn run(
         staged.commit()?;
         for app in plan.apps.iter().filter(|app| app.touches_files()) {
             let verb = match app.change {
-                Change::Remove => "removed  ",
+                Change::Remove => {
+                    flushed::forget(places, &app.facts.app)?;
+                    "removed  "
+                }
                 _ => "wrote    ",
             };
             progress(format!("{verb} {}", described(app)));
@@ -93,6 +97,18 @@ pub async fn run(
             .context("daemon-reload failed")?;
         progress("reloaded  systemd (daemon-reload)".to_owned());
     }
+    // An instance that runs already is stopped in its new surroundings: without the sockets of a new log_namespace its ExecStop= fails (226/NAMESPACE).
+    let journals: Vec<Job> = plan
+        .apps
+        .iter()
+        .filter(|app| !app.restart.is_empty())
+        .filter_map(|app| app.facts.logs.namespace.as_ref())
+        .map(|namespace| Job::new(Verb::Start, format!("systemd-journald@{namespace}.socket")))
+        .collect();
+    machine
+        .manager
+        .run_jobs(&journals, PATIENCE, |_| {})
+        .await?;
     let halts: Vec<Job> = all(plan, |app| &app.sockets.halt)
         .map(|unit| Job::new(Verb::Stop, unit.as_str()))
         .collect();

@@ -1,7 +1,7 @@
 //! 'Accepted' is not 'up': instances are followed until each is up or has failed, and a failure is told in words.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -193,7 +193,11 @@ pub async fn explain(
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
     let details = machine.manager.details(&names).await?;
     let states = machine.manager.states(&names).await?;
-    read::sync().await;
+    let namespaces: BTreeSet<&str> = units
+        .iter()
+        .filter_map(|(_, facts)| facts.logs.namespace.as_deref())
+        .collect();
+    read::sync_all(namespaces).await;
     for (((unit, facts), details), state) in units.iter().zip(details).zip(states) {
         let ending = ending::in_words(
             &details.ending.result,
@@ -299,8 +303,7 @@ async fn lines_about_socket(machine: &Machine, facts: &Facts, socket: &str) -> V
         name: facts.app.to_string(),
         stem: facts.app.stem().to_owned(),
         sockets: facts.sockets(),
-        instances: None,
-        date_format: None,
+        ..LogApp::default()
     };
     let query = Query {
         lines: Some(READ),
@@ -329,9 +332,9 @@ pub(super) async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> 
     let of = LogApp {
         name: app.to_string(),
         stem: app.stem().to_owned(),
-        sockets: vec![],
         instances: number.map(|number| vec![number]),
-        date_format: None,
+        namespace: facts.logs.namespace.clone(),
+        ..LogApp::default()
     };
     let query = Query {
         lines: Some(READ),

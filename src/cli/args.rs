@@ -55,6 +55,8 @@ pub enum Command {
     /// Open log files anew after they were moved away, for logrotate
     #[command(visible_alias = "reloadLogs")]
     ReloadLogs,
+    /// Empty the log files; `logs` begins after this moment
+    Flush(FlushArgs),
     /// Go back to an earlier generation of the compiled units
     Rollback(RollbackArgs),
     /// Write the unit files alone below a folder; needs no systemd
@@ -180,6 +182,19 @@ pub struct ShowArgs {
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
     /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct FlushArgs {
+    /// name, name@2, id, namespace, all or /regex/; every app when left out
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Empty the journals of apps that have their own as well (log_namespace)
+    #[arg(long)]
+    pub vacuum: bool,
+    /// Print what was done as JSON
     #[arg(long)]
     pub json: bool,
 }

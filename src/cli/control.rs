@@ -15,7 +15,9 @@ use crate::apply::control::{self, Order};
 use crate::apply::target::{self, Selected, Unknown};
 use crate::apply::{Machine, Progress, observe};
 use crate::journal::LogApp;
-use crate::units::AppUnits;
+use crate::model::Flushed;
+use crate::unit_files::flushed;
+use crate::units::{AppUnits, Facts};
 
 pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect(user).await?;
@@ -124,6 +126,12 @@ pub async fn logs(args: LogsArgs, user: bool) -> anyhow::Result<ExitCode> {
     } else {
         args.targets.as_slice()
     };
+    // Who names a time or a boot means what the journal has.
+    let asked = args.since.is_some() || args.boot.is_some();
+    let flushed = |facts: &Facts| match asked {
+        true => Flushed::default(),
+        false => flushed::read(&places, &facts.app),
+    };
     let apps: Vec<LogApp> = select(&apps, targets)?
         .into_iter()
         .map(|one| LogApp {
@@ -132,6 +140,8 @@ pub async fn logs(args: LogsArgs, user: bool) -> anyhow::Result<ExitCode> {
             sockets: one.facts.sockets(),
             instances: one.instances,
             date_format: one.facts.date_format.clone(),
+            namespace: one.facts.logs.namespace.clone(),
+            flushed: flushed(one.facts),
         })
         .collect();
     logs::run(&args, &apps, machine::journal(user)).await

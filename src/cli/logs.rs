@@ -1,5 +1,6 @@
 //! `rpmctl logs`: what the apps wrote, and what systemd said of them.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -39,13 +40,13 @@ pub struct LogsArgs {
     /// Do not follow (the default here; PM2 follows)
     #[arg(long, hide = true, conflicts_with = "follow")]
     pub nostream: bool,
-    /// From this time on: "2026-11-22 14:30", "yesterday", "-2h", "1 hour ago"
+    /// From this time on, also from before a flush: "2026-11-22 14:30", "yesterday", "-2h", "1 hour ago"
     #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Up to this time
     #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Only of this boot of the machine: 0 is this one, -1 the one before
+    /// Only of this boot of the machine, also from before a flush: 0 is this one, -1 the one before
     #[arg(short, long, value_name = "ID", num_args = 0..=1, default_missing_value = "0", allow_hyphen_values = true)]
     pub boot: Option<String>,
     /// Only lines that match; without capitals in it, case does not matter
@@ -171,7 +172,12 @@ async fn rest(
     screen: &mut Screen<impl Write>,
     mut newest: u64,
 ) -> Result<()> {
-    read::sync().await;
+    let namespaces: BTreeSet<&str> = query
+        .apps
+        .iter()
+        .filter_map(|app| app.namespace.as_deref())
+        .collect();
+    read::sync_all(namespaces).await;
     let last = Query {
         lines: Some(1),
         ..query.clone()
@@ -338,9 +344,8 @@ mod tests {
         let app = LogApp {
             name: "api".into(),
             stem: "api".into(),
-            sockets: vec![],
-            instances: None,
             date_format: Some("YYYY".into()),
+            ..LogApp::default()
         };
         let mut screen = Screen {
             form: Form::Text { colour: false },

@@ -7,6 +7,7 @@ mod compile;
 mod completions;
 mod control;
 mod ecosystem;
+mod flush;
 mod init;
 mod interrupt;
 mod list;
@@ -90,6 +91,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(args, user).await,
         Command::Show(args) => show::run(args, user).await,
         Command::Logs(args) => control::logs(args, user).await,
+        Command::Flush(args) => flush::run(args, user).await,
         Command::Rollback(args) => rollback::run(args, user).await,
         Command::Render(args) => render::run(args, user),
         Command::Run(args) => run::run(args, user).await,

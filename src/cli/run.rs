@@ -252,8 +252,9 @@ async fn serve(machine: &Machine, set: &UnitSet, asked: &mut Asked) -> anyhow::R
             name: app.facts.app.to_string(),
             stem: app.facts.app.stem().to_owned(),
             sockets: app.facts.sockets(),
-            instances: None,
             date_format: app.facts.date_format.clone(),
+            namespace: app.facts.logs.namespace.clone(),
+            ..LogApp::default()
         })
         .collect();
     let (gone, unseen) = oneshot::channel();

@@ -21,9 +21,10 @@ use std::path::PathBuf;
 
 use super::entry::{Entry, FIELDS, Stream, split_instance};
 use super::send;
+use crate::model::Flushed;
 
 /// An app whose lines are wanted.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LogApp {
     /// As written in the ecosystem file.
     pub name: String,
@@ -35,6 +36,10 @@ pub struct LogApp {
     pub instances: Option<Vec<u32>>,
     /// `log_date_format`, or what `time = true` stands for.
     pub date_format: Option<String>,
+    /// `log_namespace`: the journal that its own lines are in; None for the machine's.
+    pub namespace: Option<String>,
+    /// Lines from before this are not wanted.
+    pub flushed: Flushed,
 }
 
 /// Whose units they are.
@@ -66,6 +71,8 @@ pub struct Query {
     pub stream: Option<Stream>,
     /// A boot as `journalctl -b` takes it.
     pub boot: Option<String>,
+    /// The one journal namespace to read, instead of the machine's journal; [`Query::parts`] sets it.
+    pub namespace: Option<String>,
 }
 
 impl Query {
@@ -81,6 +88,7 @@ impl Query {
             grep: None,
             stream: None,
             boot: None,
+            namespace: None,
         }
     }
 
@@ -101,13 +109,15 @@ impl Query {
         let mut args = self.base();
         if let Some(lines) = self.lines {
             args.push("--reverse".into());
-            // With a pattern, older versions count before they match.
-            if self.grep.is_none() {
+            // With a pattern, older versions count before they match; what was flushed does not count.
+            if self.grep.is_none() && self.apps.iter().all(|app| app.flushed.is_empty()) {
                 args.push(format!("--lines={lines}").into());
             }
         }
-        if let Some(since) = &self.since {
-            args.push(format!("--since={since}").into());
+        match (&self.since, self.nothing_before()) {
+            (Some(since), _) => args.push(format!("--since={since}").into()),
+            (None, Some(at)) => args.push(since(at)),
+            (None, None) => {}
         }
         if let Some(until) = &self.until {
             args.push(format!("--until={until}").into());
@@ -131,7 +141,7 @@ impl Query {
         args.extend(["--follow".into(), "--no-tail".into(), "--boot=all".into()]);
         args.push(match cursor {
             Some(cursor) => format!("--after-cursor={cursor}").into(),
-            None => format!("--since=@{}.{:06}", now / 1_000_000, now % 1_000_000).into(),
+            None => since(now),
         });
         self.filters(&mut args);
         push_terms(&mut args, self.terms(seen, true));
@@ -147,6 +157,7 @@ impl Query {
         wanted_stream
             && self.apps.iter().any(|app| {
                 entry.app.as_deref() == Some(&app.name)
+                    && app.flushed.shows(entry.at, entry.instance)
                     && match (&app.instances, entry.instance) {
                         (None, _) => true,
                         (Some(wanted), Some(index)) => wanted.contains(&index),
@@ -155,11 +166,20 @@ impl Query {
             })
     }
 
+    /// Before this none of the apps has a line that is wanted.
+    fn nothing_before(&self) -> Option<u64> {
+        let marks = self.apps.iter().map(|app| app.flushed.nothing_before());
+        marks.collect::<Option<Vec<u64>>>()?.into_iter().min()
+    }
+
     fn base(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["--no-pager".into()];
         if let Scope::Directory(directory) = &self.scope {
             args.push("--directory".into());
             args.push(directory.into());
+        }
+        if let Some(namespace) = &self.namespace {
+            args.push(format!("--namespace={namespace}").into());
         }
         args
     }
@@ -277,6 +297,11 @@ fn slice(stem: &str) -> String {
     format!("app-{stem}.slice")
 }
 
+/// `at`: microseconds since the epoch.
+fn since(at: u64) -> OsString {
+    format!("--since=@{}.{:06}", at / 1_000_000, at % 1_000_000).into()
+}
+
 fn push_terms(args: &mut Vec<OsString>, terms: Vec<Vec<String>>) {
     for (number, term) in terms.into_iter().enumerate() {
         if number > 0 {
@@ -287,151 +312,5 @@ fn push_terms(args: &mut Vec<OsString>, terms: Vec<Vec<String>>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn app(instances: Option<Vec<u32>>) -> LogApp {
-        LogApp {
-            name: "my api".into(),
-            stem: "my\\x20api".into(),
-            sockets: vec!["my\\x20api@tcp-3000.socket".into()],
-            instances,
-            date_format: None,
-        }
-    }
-
-    fn terms(query: &Query, seen: &[u32], follow: bool) -> Vec<String> {
-        let seen = vec![seen.iter().copied().collect(); query.apps.len()];
-        let terms = query.terms(&seen, follow);
-        terms.iter().map(|term| term.join(" & ")).collect()
-    }
-
-    #[test]
-    fn system() {
-        let mut query = Query::new(Scope::System, vec![app(None)]);
-        assert_eq!(
-            terms(&query, &[0, 3], false),
-            [
-                "RPMCTL_APP=my api",
-                "SYSLOG_IDENTIFIER=my api@0 & _TRANSPORT=stdout",
-                "SYSLOG_IDENTIFIER=my api@3 & _TRANSPORT=stdout",
-                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=0",
-                "_PID=1 & UNIT=my\\x20api@0.service",
-                "_PID=1 & UNIT=my\\x20api@3.service",
-                "_PID=1 & UNIT=my\\x20api@tcp-3000.socket",
-            ]
-        );
-        assert_eq!(
-            terms(&query, &[0, 3], true),
-            [
-                "RPMCTL_APP=my api",
-                "SYSLOG_IDENTIFIER=my api@0 & _TRANSPORT=stdout",
-                "SYSLOG_IDENTIFIER=my api@3 & _TRANSPORT=stdout",
-                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=0",
-                "_PID=1",
-            ]
-        );
-        query.stream = Some(Stream::Err);
-        assert_eq!(
-            terms(&query, &[3], false),
-            [
-                "RPMCTL_APP=my api",
-                "SYSLOG_IDENTIFIER=my api@3 & _TRANSPORT=stdout",
-            ]
-        );
-        assert!(
-            query
-                .past_args(&[BTreeSet::new()])
-                .contains(&"--priority=0..3".into())
-        );
-    }
-
-    #[test]
-    fn some_instances() {
-        let query = Query::new(Scope::System, vec![app(Some(vec![2]))]);
-        assert_eq!(
-            terms(&query, &[0, 2], false),
-            [
-                "RPMCTL_APP=my api & _SYSTEMD_UNIT=my\\x20api@2.service",
-                "SYSLOG_IDENTIFIER=my api@2 & _TRANSPORT=stdout",
-                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=0",
-                "_PID=1 & UNIT=my\\x20api@2.service",
-            ]
-        );
-    }
-
-    #[test]
-    fn user() {
-        let mut query = Query::new(Scope::User { uid: 1001 }, vec![app(None)]);
-        query.apps[0].stem = "my-api".into();
-        query.apps[0].sockets = vec!["my-api@tcp-3000.socket".into()];
-        assert_eq!(
-            terms(&query, &[1], false),
-            [
-                "_SYSTEMD_USER_SLICE=app-my\\x2dapi.slice & _UID=1001",
-                "SYSLOG_IDENTIFIER=my api@1 & _TRANSPORT=stdout & _UID=1001",
-                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=1001",
-                "_SYSTEMD_USER_UNIT=init.scope & USER_UNIT=my-api@1.service & _UID=1001",
-                "_SYSTEMD_USER_UNIT=init.scope & USER_UNIT=my-api@tcp-3000.socket & _UID=1001",
-            ]
-        );
-        assert_eq!(
-            terms(&query, &[1], true),
-            [
-                "_SYSTEMD_USER_SLICE=app-my\\x2dapi.slice & _UID=1001",
-                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=1001",
-                "_SYSTEMD_USER_UNIT=init.scope & _UID=1001",
-                "_TRANSPORT=stdout & _UID=1001",
-            ]
-        );
-        query.stream = Some(Stream::Manager);
-        assert_eq!(
-            terms(&query, &[1], true),
-            [
-                "SYSLOG_IDENTIFIER=rpmctl & RPMCTL_APP=my api & _UID=1001",
-                "_SYSTEMD_USER_UNIT=init.scope & _UID=1001",
-            ]
-        );
-    }
-
-    #[test]
-    fn lines_are_counted_by_the_reader_when_there_is_a_pattern() {
-        let mut query = Query::new(Scope::Directory("/d".into()), vec![app(None)]);
-        query.lines = Some(5);
-        let has =
-            |query: &Query, arg: &str| query.past_args(&[BTreeSet::new()]).contains(&arg.into());
-        assert!(has(&query, "--lines=5") && has(&query, "--reverse") && has(&query, "/d"));
-        query.grep = Some("x".into());
-        assert!(!has(&query, "--lines=5") && has(&query, "--reverse") && has(&query, "--grep=x"));
-    }
-
-    #[test]
-    fn follow_from_the_cursor_or_the_time() {
-        let query = Query::new(Scope::System, vec![app(None)]);
-        let from = |cursor, now| query.follow_args(&[BTreeSet::new()], cursor, now);
-        assert!(from(Some("s=1"), 0).contains(&"--after-cursor=s=1".into()));
-        assert!(from(None, 1_795_382_306_000_874).contains(&"--since=@1795382306.000874".into()));
-    }
-
-    #[test]
-    fn seen() {
-        let apps = [app(None)];
-        let units = "my\\x20api@0.service\nmy\\x20api@11.service\nmy\\x20api@tcp-3000.socket\nssh@1.service\nmy\\x20api@x.service\n";
-        assert_eq!(instances_seen(&apps, units), [BTreeSet::from([0, 11])]);
-    }
-
-    #[test]
-    fn only_its_own() {
-        let query = Query::new(Scope::System, vec![app(Some(vec![2]))]);
-        let entry = |unit: &str| {
-            let line = serde_json::json!({
-                "__REALTIME_TIMESTAMP": "1", "__CURSOR": "c", "_TRANSPORT": "journal", "SYSLOG_IDENTIFIER": "systemd", "UNIT": unit,
-            });
-            super::super::entry::parse(line.to_string().as_bytes()).unwrap()
-        };
-        assert!(query.wants(&entry("my\\x20api@2.service")));
-        assert!(!query.wants(&entry("my\\x20api@1.service")));
-        assert!(!query.wants(&entry("my\\x20api@tcp-3000.socket")));
-        assert!(!query.wants(&entry("other@2.service")));
-    }
-}
+#[path = "query_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! Runs journalctl(1) and sends what it finds.
 //!
-//! Two runs a query: one for the past, one that follows from the last line's cursor. The second is started again from there should it end, so a
+//! Two runs a journal: one for the past, one that follows from the last line's cursor. The second is started again from there should it end, so a
 //! journald that restarts, rotates or loses its files costs no line that is still in the journal.
 
 use std::collections::BTreeSet;
@@ -13,14 +13,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::entry::{self, Entry};
+use super::merge::{Part, send_merged};
 use super::query::{Query, instances_seen};
 use super::trouble;
 
 /// Lines read ahead of the receiver.
-const AHEAD: usize = 256;
+pub(super) const AHEAD: usize = 256;
 /// Of journalctl's complaints, the first so many bytes.
 const COMPLAINTS: u64 = 8192;
 /// Before a run that ended by itself is started again.
@@ -62,10 +63,20 @@ pub async fn past(query: &Query) -> Result<Vec<Entry>> {
 
 /// Waits until journald has stored what was sent to it before (`journalctl --sync`; root only, without effect for others).
 pub async fn sync() {
-    let mut command = journalctl(&["--sync".into()]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    if let Ok(mut child) = command.spawn() {
-        let _ = child.wait().await;
+    sync_all([]).await;
+}
+
+/// The same, and of these namespaces as well.
+pub async fn sync_all(namespaces: impl IntoIterator<Item = &str>) {
+    let own = namespaces.into_iter().map(Some);
+    for namespace in std::iter::once(None).chain(own) {
+        let mut args: Vec<OsString> = vec!["--sync".into()];
+        args.extend(namespace.map(|name| format!("--namespace={name}").into()));
+        let mut command = journalctl(&args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        if let Ok(mut child) = command.spawn() {
+            let _ = child.wait().await;
+        }
     }
 }
 
@@ -73,18 +84,35 @@ async fn send_all(query: &Query, sender: &mpsc::Sender<Result<Entry>>) -> Result
     let start = SystemTime::now().duration_since(UNIX_EPOCH);
     let start = start.unwrap_or_default().as_micros() as u64;
     let seen = instances(query).await?;
-    let mut newest = None;
+    let mut parts: Vec<Part> = query
+        .parts()
+        .into_iter()
+        .map(|query| Part::new(query, start))
+        .collect();
+    for part in &mut parts {
+        let of = |app| query.apps.iter().position(|other| other == app);
+        let own = part.query.apps.iter().filter_map(of);
+        part.seen = own.map(|index| seen[index].clone()).collect();
+    }
     if query.lines != Some(0) {
-        newest = send_past(query, &seen, sender).await?;
+        match parts.as_mut_slice() {
+            [only] => only.newest = send_past(&only.query, &only.seen, sender).await?,
+            _ => send_merged(&mut parts, query.lines, sender).await?,
+        }
     }
-    if query.follow {
-        // From an older line on would mean every line of the manager since then; the past is read up to `start` at least.
-        let cursor = newest
-            .filter(|(_, at)| *at >= start)
-            .map(|(cursor, _)| cursor);
-        follow(query, &seen, cursor, start, sender).await?;
+    if !query.follow {
+        return Ok(());
     }
-    Ok(())
+    let mut following = JoinSet::new();
+    for part in parts {
+        let sender = sender.clone();
+        following.spawn(async move { part.follow(&sender).await });
+    }
+    // The first that ends: nobody receives any more, or one journal cannot be read.
+    match following.join_next().await {
+        Some(ended) => ended.context("a reader of the journal ended")?,
+        None => Ok(()),
+    }
 }
 
 /// For each app the instances that the manager wrote about. A query without apps of which all instances are asked for needs none.
@@ -99,20 +127,23 @@ async fn instances(query: &Query) -> Result<Vec<BTreeSet<u32>>> {
         .await
         .context("cannot read from journalctl")?;
     let (_, complaints) = run.end().await?;
-    match trouble::explain(&complaints, &query.scope) {
+    match trouble::explain(&complaints, &query.scope, query.namespace.as_deref()) {
         Some(trouble) => bail!(trouble),
         None => Ok(instances_seen(&query.apps, &units)),
     }
 }
 
 /// Sends what the journal holds now, oldest first. Returns the newest line's cursor and time.
-async fn send_past(
+pub(super) async fn send_past(
     query: &Query,
     seen: &[BTreeSet<u32>],
     sender: &mpsc::Sender<Result<Entry>>,
 ) -> Result<Option<(String, u64)>> {
-    let mut run = Run::start(&query.past_args(seen))?;
     let mut newest = None;
+    if !query.is_there() {
+        return Ok(newest);
+    }
+    let mut run = Run::start(&query.past_args(seen))?;
     let Some(lines) = query.lines else {
         while let Some(entry) = run.next(query).await? {
             newest = Some((entry.cursor.clone(), entry.at));
@@ -142,7 +173,7 @@ async fn send_past(
     Ok(newest)
 }
 
-async fn follow(
+pub(super) async fn follow(
     query: &Query,
     seen: &[BTreeSet<u32>],
     mut cursor: Option<String>,
@@ -151,6 +182,10 @@ async fn follow(
 ) -> Result<()> {
     let mut fruitless = 0;
     loop {
+        if !query.is_there() {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        }
         let mut run = Run::start(&query.follow_args(seen, cursor.as_deref(), start))?;
         while let Some(entry) = run.next_of_any(query).await? {
             fruitless = 0;
@@ -160,10 +195,12 @@ async fn follow(
             }
         }
         let (status, complaints) = run.end().await?;
-        if let Some(trouble) = trouble::explain(&complaints, &query.scope) {
+        if let Some(trouble) =
+            trouble::explain(&complaints, &query.scope, query.namespace.as_deref())
+        {
             bail!(trouble);
         }
-        if !trouble::not_there_yet(&complaints, &query.scope) {
+        if !trouble::not_there_yet(&complaints, &query.scope, query.namespace.as_deref()) {
             fruitless += 1;
         }
         if fruitless == FRUITLESS {
@@ -219,7 +256,8 @@ impl Run {
             Ok(entry) => Ok(Some(entry)),
             Err(error) => {
                 let (_, complaints) = self.stop().await?;
-                let trouble = trouble::explain(&complaints, &query.scope);
+                let trouble =
+                    trouble::explain(&complaints, &query.scope, query.namespace.as_deref());
                 Err(anyhow!(trouble.unwrap_or_else(|| format!(
                     "journalctl printed what is {error}"
                 ))))
@@ -230,12 +268,17 @@ impl Run {
     /// After the last line: an error when there was trouble.
     async fn finish(self, query: &Query) -> Result<()> {
         let (status, complaints) = self.end().await?;
-        if let Some(trouble) = trouble::explain(&complaints, &query.scope) {
+        if let Some(trouble) =
+            trouble::explain(&complaints, &query.scope, query.namespace.as_deref())
+        {
             bail!(trouble);
         }
         // With --grep, status 1 says that nothing matched.
         let nothing = status.code() == Some(1) && complaints.trim().is_empty();
-        if status.success() || nothing || trouble::not_there_yet(&complaints, &query.scope) {
+        if status.success()
+            || nothing
+            || trouble::not_there_yet(&complaints, &query.scope, query.namespace.as_deref())
+        {
             return Ok(());
         }
         Err(failed(status, &complaints))
@@ -270,7 +313,7 @@ fn failed(status: ExitStatus, complaints: &str) -> anyhow::Error {
     }
 }
 
-fn journalctl(args: &[OsString]) -> Command {
+pub(super) fn journalctl(args: &[OsString]) -> Command {
     let mut command = Command::new("journalctl");
     command
         .args(args)

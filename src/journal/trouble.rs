@@ -2,8 +2,17 @@
 
 use super::query::Scope;
 
-/// What the user must know of journalctl's stderr (in the C locale); None when it only chats.
-pub fn explain(stderr: &str, scope: &Scope) -> Option<String> {
+/// What the user must know of journalctl's stderr (in the C locale); None when it only chats. `namespace`: the journal that it read instead of the
+/// machine's.
+pub fn explain(stderr: &str, scope: &Scope, namespace: Option<&str>) -> Option<String> {
+    let denied = stderr.contains("ermission");
+    if namespace.is_some() && !denied && not_there_yet(stderr, scope, namespace) {
+        return None;
+    }
+    in_scope(stderr, scope)
+}
+
+fn in_scope(stderr: &str, scope: &Scope) -> Option<String> {
     let line = |part: &str| stderr.lines().find(|line| line.contains(part));
     let hidden = line("not seeing messages from other users").is_some();
     let denied = line("insufficient permissions").is_some() || line("Permission denied").is_some();
@@ -46,9 +55,9 @@ pub fn explain(stderr: &str, scope: &Scope) -> Option<String> {
     }
 }
 
-/// Whether a journal in a directory of its own has no file, or none of this boot, yet.
-pub fn not_there_yet(stderr: &str, scope: &Scope) -> bool {
-    matches!(scope, Scope::Directory(_))
+/// Whether a journal in a directory or a namespace of its own has no file, or none of this boot, yet.
+pub fn not_there_yet(stderr: &str, scope: &Scope, namespace: Option<&str>) -> bool {
+    (matches!(scope, Scope::Directory(_)) || namespace.is_some())
         && [
             "No journal files",
             "Data from the specified boot",
@@ -70,18 +79,18 @@ mod tests {
     fn permissions() {
         let user = Scope::User { uid: 1000 };
         assert!(
-            explain(HINT, &Scope::System)
+            in_scope(HINT, &Scope::System)
                 .unwrap()
                 .contains("systemd-journal")
         );
         assert!(
-            explain(DENIED, &Scope::System)
+            in_scope(DENIED, &Scope::System)
                 .unwrap()
                 .contains("systemd-journal")
         );
-        assert_eq!(explain(HINT, &user), None);
+        assert_eq!(in_scope(HINT, &user), None);
         assert!(
-            explain(&format!("{HINT}{DENIED}"), &user)
+            in_scope(&format!("{HINT}{DENIED}"), &user)
                 .unwrap()
                 .contains("/var/log/journal")
         );
@@ -89,24 +98,26 @@ mod tests {
 
     #[test]
     fn what_the_user_wrote() {
-        let told = |stderr| explain(stderr, &Scope::System).unwrap();
+        let told = |stderr| in_scope(stderr, &Scope::System).unwrap();
         assert!(told("Failed to parse timestamp: bogus\n").starts_with("\"bogus\" is not a time"));
         assert_eq!(
             told("Bad pattern \"(\": missing closing parenthesis\n"),
             "--grep: bad pattern \"(\": missing closing parenthesis"
         );
         assert!(told("No journal files were found.\n").contains("systemd-journald"));
-        assert_eq!(explain("-- No entries --\n", &Scope::System), None);
+        assert_eq!(in_scope("-- No entries --\n", &Scope::System), None);
     }
 
     #[test]
     fn a_directory_that_is_still_empty() {
         let scope = Scope::Directory("/d".into());
-        assert!(not_there_yet("No journal files were found.\n", &scope));
-        assert!(!not_there_yet(
-            "No journal files were found.\n",
-            &Scope::System
-        ));
-        assert_eq!(explain("No journal files were found.\n", &scope), None);
+        let none = "No journal files were found.\n";
+        assert!(not_there_yet(none, &scope, None));
+        assert!(!not_there_yet(none, &Scope::System, None));
+        assert_eq!(explain(none, &scope, None), None);
+        let shop = Some("shop");
+        assert!(not_there_yet(none, &Scope::System, shop));
+        assert_eq!(explain(none, &Scope::System, shop), None);
+        assert!(explain(DENIED, &Scope::System, shop).is_some());
     }
 }

@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod command;
 pub mod ending;
 pub mod env;
+pub mod flushed;
 pub mod glob;
 pub mod host;
 pub mod listen;
@@ -26,6 +27,7 @@ pub use app::{
 pub use bytes::Bytes;
 pub use command::Command;
 pub use env::{EnvName, Environment};
+pub use flushed::Flushed;
 pub use glob::Glob;
 pub use listen::Listen;
 pub use name::Name;

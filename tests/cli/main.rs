@@ -1,6 +1,7 @@
 //! The program as its user meets it: exit code, standard output and standard error, compared whole.
 
 mod files;
+mod flush;
 mod here;
 mod names;
 mod no_systemd;

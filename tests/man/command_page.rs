@@ -44,6 +44,7 @@ pub fn text() -> String {
     ] {
         page.tagged(form, what);
     }
+    super::logs_part::of_command(&mut page);
     page.section("EXIT STATUS");
     for (code, what) in [
         ("0", "Done, or there was nothing to do."),
@@ -218,7 +219,7 @@ fn files(page: &mut Page) {
         (
             &system.state,
             &user.state,
-            "the last ten generations, the listen shim and the Node preload that apps load",
+            "the last ten generations, the listen shim and the Node preload that apps load, when each app was flushed",
         ),
         (&system.run, &user.run, "what is gone after a boot; in it:"),
         (

@@ -47,3 +47,15 @@ pub fn of_file(page: &mut Page) {
          are shown by journalctl(1) alone. A user's own manager has no namespaces; the key is left out there.",
     );
 }
+
+/// In rpmctl(1).
+pub fn of_command(page: &mut Page) {
+    page.section("FLUSH");
+    page.text(
+        "rpmctl flush empties the log files of the apps, as they are called now, not those that were set aside, and notes the moment:\n\
+         logs begins after it, however many lines it is asked for, until --since or --boot names a time. One that follows already goes\n\
+         on. The journal keeps the lines. Of an instance, name@2, its own files are emptied, not those it shares with others. --vacuum\n\
+         empties the journals of apps with log_namespace as well, if all apps of a journal are flushed; for others a note says why their\n\
+         lines stay. It waits for no other rpmctl.",
+    );
+}

@@ -130,10 +130,10 @@ impl Source {
         }
         self.stop();
         self.again();
-        if trouble::not_there_yet(&said, scope) {
+        if trouble::not_there_yet(&said, scope, None) {
             return String::new();
         }
-        trouble::explain(&said, scope).unwrap_or_else(|| match said.trim() {
+        trouble::explain(&said, scope, None).unwrap_or_else(|| match said.trim() {
             "" => "journalctl ended".to_owned(),
             said => format!("journalctl ended: {said}"),
         })
