@@ -1,6 +1,8 @@
 //! `rpmctl flush`: the log files empty, and `rpmctl logs` from now on.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -11,9 +13,11 @@ use super::{control, machine, out};
 use crate::apply::observe;
 use crate::apply::target::Selected;
 use crate::journal::{read, vacuum};
+use crate::model::Bytes;
 use crate::systemd::{Bus, Job, Manager, Verb};
-use crate::unit_files::flushed;
+use crate::unit_files::{Places, flushed};
 use crate::units::AppUnits;
+use crate::watch::logs::{place, state};
 
 /// Waits for no other rpmctl: a full disk may be what holds that up.
 pub async fn run(args: FlushArgs, user: bool) -> anyhow::Result<ExitCode> {
@@ -38,15 +42,33 @@ pub async fn run(args: FlushArgs, user: bool) -> anyhow::Result<ExitCode> {
         read::sync_all(namespaces).await;
     }
     let now = flushed::now();
-    let mut shown = Vec::new();
-    for one in &selected {
-        let app = &one.facts.app;
-        let mut marks = flushed::read(&places, app);
-        marks.flush(one.instances.as_deref(), now);
-        flushed::write(&places, app, &marks)?;
-        shown.push(Shown::of(one));
+    let mark = || {
+        selected.iter().try_for_each(|one| {
+            let mut marks = flushed::read(&places, &one.facts.app);
+            marks.flush(one.instances.as_deref(), now);
+            flushed::write(&places, &one.facts.app, &marks)
+        })
+    };
+    // Before the files, or the watcher would still write lines from before; after them where the disk is full.
+    let marked = mark();
+    let mut files = emptied(&places, &selected)?;
+    if marked.is_err() {
+        mark()?;
     }
-    let mut failed = false;
+    let mut shown: Vec<Shown> = selected.iter().map(Shown::of).collect();
+    for one in &mut shown {
+        one.files = files.remove(&one.app).unwrap_or_default();
+    }
+    let mut failed = shown
+        .iter()
+        .flat_map(|one| &one.files)
+        .any(|file| file.done.is_err());
+    for (one, shown) in selected.iter().zip(&mut shown) {
+        if one.instances.is_some() && one.facts.logs.any() && own_files(one).is_empty() {
+            let app = &one.facts.app;
+            shown.notes.push(format!("its files have the lines of all instances and stay: rpmctl flush {app} empties them"));
+        }
+    }
     if args.vacuum {
         for (one, shown) in selected.iter().zip(&mut shown) {
             let Err(why) = whole_journal(one, &selected, &apps, user) else {
@@ -74,6 +96,12 @@ pub async fn run(args: FlushArgs, user: bool) -> anyhow::Result<ExitCode> {
     } else {
         for one in &shown {
             out::line(&one.text())?;
+            for file in &one.files {
+                if let Err(why) = &file.done {
+                    let path = file.path.display();
+                    out::say(&format!("error: {}: {path} is not empty: {why}", one.app));
+                }
+            }
             for note in &one.notes {
                 out::say(&format!("note: {}: {note}", one.app));
             }
@@ -85,10 +113,62 @@ pub async fn run(args: FlushArgs, user: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The files of these instances alone.
+fn own_files(one: &Selected<'_>) -> BTreeSet<PathBuf> {
+    let of = |index: u32| {
+        let files = place::files(&one.facts.logs, index).into_iter();
+        files.map(|(_, path)| path)
+    };
+    let some = one.instances.as_deref().unwrap_or_default();
+    let others = (0..one.facts.instances).filter(|index| !some.contains(index));
+    let others: BTreeSet<PathBuf> = others.flat_map(of).collect();
+    let own = some.iter().copied().flat_map(of);
+    own.filter(|path| !others.contains(path)).collect()
+}
+
+/// Empties the files that the watcher writes; what became of them, by app. Those that are not there are none.
+fn emptied(
+    places: &Places,
+    selected: &[Selected<'_>],
+) -> anyhow::Result<BTreeMap<String, Vec<Emptied>>> {
+    let mut files: BTreeMap<String, Vec<Emptied>> = BTreeMap::new();
+    if !selected.iter().any(|one| one.facts.logs.any()) {
+        return Ok(files);
+    }
+    let whose: RefCell<BTreeMap<PathBuf, String>> = RefCell::default();
+    let wanted = |app: &str, path: &Path| {
+        let is_it = |one: &&Selected<'_>| one.facts.app.as_str() == app;
+        let wanted = selected
+            .iter()
+            .find(is_it)
+            .is_some_and(|one| one.instances.is_none() || own_files(one).contains(path));
+        if wanted {
+            whose.borrow_mut().insert(path.to_owned(), app.to_owned());
+        }
+        wanted
+    };
+    let done = state::flush(places, wanted)?;
+    let mut whose = whose.into_inner();
+    for (path, done) in done {
+        let gone = matches!(&done, Err(why) if why == "no such file or directory");
+        if !gone && let Some(app) = whose.remove(&path) {
+            files.entry(app).or_default().push(Emptied { path, done });
+        }
+    }
+    Ok(files)
+}
+
+struct Emptied {
+    path: PathBuf,
+    /// How many bytes it had, or why it has them still.
+    done: Result<u64, String>,
+}
+
 /// What was done for an app.
 struct Shown {
     app: String,
     instances: Option<Vec<u32>>,
+    files: Vec<Emptied>,
     /// The journal namespace that is empty now.
     vacuumed: Option<String>,
     notes: Vec<String>,
@@ -99,6 +179,7 @@ impl Shown {
         Shown {
             app: one.facts.app.to_string(),
             instances: one.instances.clone(),
+            files: vec![],
             vacuumed: None,
             notes: vec![],
         }
@@ -115,21 +196,40 @@ impl Shown {
                 some.join(" ")
             }
         };
-        let vacuumed = match &self.vacuumed {
-            Some(namespace) => format!(": journal {namespace} emptied"),
-            None => String::new(),
-        };
-        format!("flushed   {whose}{vacuumed}")
+        let mut done = Vec::new();
+        let sizes: Vec<u64> = self
+            .files
+            .iter()
+            .filter_map(|file| file.done.clone().ok())
+            .collect();
+        let bytes = Bytes(sizes.iter().sum());
+        match sizes.len() {
+            0 => {}
+            1 => done.push(format!("1 file, {bytes}")),
+            many => done.push(format!("{many} files, {bytes}")),
+        }
+        if let Some(namespace) = &self.vacuumed {
+            done.push(format!("journal {namespace} emptied"));
+        }
+        match done.is_empty() {
+            true => format!("flushed   {whose}"),
+            false => format!("flushed   {whose}: {}", done.join("; ")),
+        }
     }
 
     /// `name`, `instances` (null for all), `since_us` (microseconds since the epoch: `logs` begins after it), `vacuumed` (the journal namespace that was
-    /// emptied, or null), `notes`.
+    /// emptied, or null), `files` (each with `path`, `bytes` that it had, and `error`, else null), `notes`.
     fn json(&self, now: u64) -> serde_json::Value {
         json!({
             "name": self.app,
             "instances": self.instances,
             "since_us": now,
             "vacuumed": self.vacuumed,
+            "files": self.files.iter().map(|file| json!({
+                "path": file.path,
+                "bytes": file.done.as_ref().ok(),
+                "error": file.done.as_ref().err(),
+            })).collect::<Vec<_>>(),
             "notes": self.notes,
         })
     }

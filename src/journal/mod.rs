@@ -7,7 +7,7 @@ pub mod date;
 pub mod entry;
 pub mod export;
 mod merge;
-mod namespace;
+pub mod namespace;
 pub mod query;
 pub mod read;
 pub mod send;

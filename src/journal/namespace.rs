@@ -39,7 +39,8 @@ impl Query {
     }
 }
 
-pub(super) fn has_folder(namespace: &str) -> bool {
+/// Whether the namespace has a journal at all.
+pub fn has_folder(namespace: &str) -> bool {
     let Ok(machine) = std::fs::read_to_string("/etc/machine-id") else {
         return false;
     };

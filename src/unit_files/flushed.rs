@@ -15,6 +15,12 @@ pub fn read(places: &Places, app: &Name) -> Flushed {
     Flushed::read(&text).known_at(now())
 }
 
+/// Another time than before: an app was flushed since. None: none ever was.
+pub fn changed(places: &Places) -> Option<SystemTime> {
+    let folder = places.on_disk(&places.state).join("flushed");
+    folder.metadata().and_then(|found| found.modified()).ok()
+}
+
 /// Microseconds since the epoch.
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -33,7 +33,7 @@ fn one_of_them() {
     here.shell("\"$RPMCTL\" --user flush api --json | sed 's/\"since_us\":[0-9]*/\"since_us\":1/'")
         .is(
             0,
-            "{\"apps\":[{\"instances\":null,\"name\":\"api\",\"notes\":[],\"since_us\":1,\"vacuumed\":null}],\"changed\":true}\n",
+            "{\"apps\":[{\"files\":[],\"instances\":null,\"name\":\"api\",\"notes\":[],\"since_us\":1,\"vacuumed\":null}],\"changed\":true}\n",
             "",
         );
     here.run(&["--user", "flush", "wep"]).is(

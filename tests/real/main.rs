@@ -31,6 +31,7 @@ mod refusals;
 mod reload;
 mod reload_stops;
 mod reuseport;
+mod rotation;
 mod run;
 mod runtimes;
 mod safety;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::follow::DROPPED;
+use super::follow::{DROPPED, NAMESPACE};
 use super::line::Form;
 use crate::journal::Scope;
 use crate::journal::entry::split_instance;
@@ -51,13 +51,17 @@ impl App {
 
     /// The source that has its lines: journald keeps those of system users, of dynamic ones and of nobody with root's.
     pub fn source(&self, scope: &Scope) -> String {
-        match (scope, self.uid) {
+        let own = match (scope, self.uid) {
             (Scope::System, Some(uid))
                 if uid >= 1000 && !(61184..=65519).contains(&uid) && uid != 65534 =>
             {
                 format!("uid-{uid}")
             }
             _ => "all".to_owned(),
+        };
+        match (scope, &self.logs.namespace) {
+            (Scope::System, Some(namespace)) => format!("{namespace}:{own}"),
+            _ => own,
         }
     }
 }
@@ -135,8 +139,12 @@ impl Apps {
             sources.entry(app.source(scope)).or_default().push(app);
         }
         let stdout = "_TRANSPORT=stdout".to_owned();
-        let mut first = true;
+        let mut begun: BTreeSet<Option<String>> = BTreeSet::new();
         let each = sources.into_iter().map(|(source, apps)| {
+            let (namespace, own) = match source.split_once(':') {
+                Some((namespace, own)) => (Some(namespace.to_owned()), own),
+                None => (None, source.as_str()),
+            };
             let mut alternatives: Vec<Vec<String>> = match scope {
                 Scope::User { uid } => vec![vec![stdout.clone(), format!("_UID={uid}")]],
                 Scope::Directory(_) => vec![vec![stdout.clone()]],
@@ -159,7 +167,7 @@ impl Apps {
                             .collect()
                     } else {
                         let uids: BTreeSet<u32> = apps.iter().filter_map(|app| app.uid).collect();
-                        match source.starts_with("uid-") {
+                        match own.starts_with("uid-") {
                             true => uids
                                 .iter()
                                 .map(|uid| vec![stdout.clone(), format!("_UID={uid}")])
@@ -169,10 +177,12 @@ impl Apps {
                     }
                 }
             };
-            if std::mem::take(&mut first) && *scope == Scope::System {
+            if begun.insert(namespace.clone()) && *scope == Scope::System {
                 alternatives.push(vec![format!("MESSAGE_ID={DROPPED}")]);
             }
-            (source, alternatives.join(&"+".to_owned()))
+            let terms = namespace.map(|name| format!("{NAMESPACE}{name}"));
+            let terms = terms.into_iter().chain(alternatives.join(&"+".to_owned()));
+            (source.clone(), terms.collect())
         });
         each.collect()
     }

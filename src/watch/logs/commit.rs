@@ -6,7 +6,10 @@
 use std::io;
 use std::time::Instant;
 
+use jiff::tz::TimeZone;
+
 use super::state::{self, Checkpoint};
+use super::tidy::Job;
 use super::writer::Writer;
 
 impl Writer {
@@ -23,6 +26,7 @@ impl Writer {
                 .collect()
         };
         let mut changed = false;
+        let turned = self.turn(&with_lines(self));
         for place in with_lines(self) {
             match self.files[place].ready() {
                 Ok(new) => changed |= new,
@@ -31,6 +35,9 @@ impl Writer {
         }
         if changed {
             self.sync_all()?;
+        }
+        for place in turned {
+            self.tidy(place);
         }
         for place in with_lines(self) {
             if let Err(why) = self.files[place].write() {
@@ -49,6 +56,46 @@ impl Writer {
         self.save()
     }
 
+    /// Sets those aside whose time it is: which.
+    fn turn(&mut self, places: &[usize]) -> Vec<usize> {
+        let zone = TimeZone::system();
+        let mut turned = vec![];
+        for place in places {
+            let file = &mut self.files[*place];
+            match file.turn(&zone) {
+                Ok(true) => turned.push(*place),
+                Ok(false) => {}
+                Err(why) => {
+                    let (app, path) = (file.app.clone(), file.path.display().to_string());
+                    self.trouble(
+                        Some(app),
+                        format!("{path} cannot be rotated, and grows: {why}"),
+                    );
+                }
+            }
+        }
+        turned
+    }
+
+    /// Old files of this one are packed, or removed.
+    pub fn tidy(&self, place: usize) {
+        let file = &self.files[place];
+        let (Some(rule), Ok(account)) = (&file.rotate, &file.account) else {
+            return;
+        };
+        let (app, path) = (file.app.clone(), file.path.clone());
+        let tell = self.teller();
+        let job = Job {
+            rule: rule.clone(),
+            account: account.clone(),
+            failed: Box::new(move |why| {
+                let text = format!("old files of {} cannot be tidied: {why}", path.display());
+                tell(Some(app), text);
+            }),
+        };
+        self.tidier.add(file.path.clone(), job);
+    }
+
     /// Looks at every file: missing ones are made, moved ones are opened anew.
     pub fn look_at_all(&mut self) -> io::Result<()> {
         self.commit()?;
@@ -59,6 +106,9 @@ impl Writer {
             }
             if let Err(why) = self.files[place].ready() {
                 self.fails(place, why);
+            }
+            if std::mem::take(&mut self.files[place].untidy) {
+                self.tidy(place);
             }
         }
         self.status();

@@ -1,16 +1,22 @@
 //! One log file: what waits to be written to it, and whether it can be.
 
-use std::fs::File;
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::open;
+use jiff::tz::TimeZone;
+
 use super::position::Position;
 use super::state::{Identity, Kept};
+use super::{folder, open, rotate};
 use crate::host::accounts::Account;
+use crate::model::Rotation;
+use crate::unit_files::flushed;
 
+/// Between two tries to set a file aside that could not be.
+const TURN_AGAIN: Duration = Duration::from_secs(60);
 /// Between two tries to write to a file that could not be written to.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -35,6 +41,17 @@ pub struct LogFile {
     pub dirty: bool,
     /// No app names it any more; dropped then.
     pub gone_at: Option<Instant>,
+    /// `log_rotate`
+    pub rotate: Option<Rotation>,
+    /// When the buffer's first line was received, in microseconds since the epoch.
+    pub first_at: Option<u64>,
+    /// The same of the file's first line, and which file that is.
+    pub begun: Option<(Identity, u64)>,
+    /// The file that was set aside, whose owner and mode the next gets.
+    aside: Option<Metadata>,
+    /// Old files may be there that go by the rule.
+    pub untidy: bool,
+    turn_again: Option<Instant>,
     open: Option<Open>,
 }
 
@@ -73,6 +90,12 @@ impl LogFile {
             failing: None,
             dirty: false,
             gone_at: None,
+            rotate: None,
+            first_at: None,
+            begun: None,
+            aside: None,
+            untidy: false,
+            turn_again: None,
             open: None,
         }
     }
@@ -107,8 +130,58 @@ impl LogFile {
                 file,
             })
         };
-        self.open = Some(opened().map_err(|error: io::Error| open::words(&error))?);
+        let open = opened().map_err(|error: io::Error| open::words(&error))?;
+        if let Some(old) = self.aside.take()
+            && open.size == 0
+        {
+            // It belongs to the app's user anyway.
+            let _ = fchown(&open.file, Some(old.uid()), Some(old.gid()));
+            let mode = Permissions::from_mode(old.mode() & 0o7777);
+            let _ = open.file.set_permissions(mode);
+        }
+        self.open = Some(open);
         Ok(true)
+    }
+
+    /// Sets the file aside when the line that is to be written next makes it time. True: then [`ready`](LogFile::ready) opens a new one, and what is
+    /// old is to be tidied once that is on record. Every line in it must be on record before. Errors: why it goes on growing, once a minute.
+    pub fn turn(&mut self, zone: &TimeZone) -> Result<bool, String> {
+        let (Some(rule), Some(open), Some(next)) = (&self.rotate, &self.open, self.first_at) else {
+            return Ok(false);
+        };
+        let begun = match self.begun {
+            Some((identity, at)) if identity == open.identity => Some(at),
+            // Not seen to begin: when it was made.
+            _ => Some(open.identity.born / 1000).filter(|at| *at > 0),
+        };
+        let current = rotate::Current {
+            size: open.size,
+            begun,
+        };
+        let now = Instant::now();
+        let wait = self.turn_again.is_some_and(|again| now < again);
+        if wait || !rotate::due(rule, &current, next, zone) {
+            return Ok(false);
+        }
+        self.turn_again = None;
+        let inode = (open.identity.dev, open.identity.ino);
+        let account = self.account.as_ref().map_err(Clone::clone)?;
+        let aside = open.file.metadata().and_then(|metadata| {
+            let moved = folder::within(&self.path, account.as_ref(), |folder, name| {
+                rotate::set_aside(folder, name, inode, flushed::now(), zone)
+            });
+            Ok(moved?.map(|_| metadata))
+        });
+        match aside {
+            Ok(aside) => {
+                self.aside = aside;
+                Ok(self.aside.is_some())
+            }
+            Err(error) => {
+                self.turn_again = Some(now + TURN_AGAIN);
+                Err(open::words(&error))
+            }
+        }
     }
 
     /// Appends the buffer, all of it or nothing. Errors: why not.
@@ -119,6 +192,11 @@ impl LogFile {
         if let Err(error) = open.file.write_all(&self.buffer) {
             let _ = open.file.set_len(open.size);
             return Err(open::words(&error));
+        }
+        if open.size == 0
+            && let Some(first) = self.first_at
+        {
+            self.begun = Some((open.identity, first));
         }
         open.size += self.buffer.len() as u64;
         self.buffer.clear();
@@ -172,6 +250,7 @@ impl LogFile {
             source: self.source.clone(),
             identity: self.open.as_ref().map(|open| open.identity),
             size: self.open.as_ref().map_or(0, |open| open.size),
+            begun: self.begun.map(|(_, at)| at),
             behind: match &self.failing {
                 Some(failing) => failing.written.clone(),
                 None => self.behind.clone(),

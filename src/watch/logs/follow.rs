@@ -10,11 +10,17 @@ use std::time::{Duration, Instant};
 
 use super::position::Position;
 use crate::journal::export::{FIELDS, Line, Reader};
+use crate::journal::namespace::has_folder;
 use crate::journal::{Scope, trouble};
+
+/// What the terms of a source begin with whose lines are in a namespace.
+pub const NAMESPACE: &str = "--namespace=";
 
 /// journald dropped lines of a unit that wrote too fast (systemd's catalog).
 pub const DROPPED: &str = "a596d6fe7bfa4994828e72309e95d61e";
 
+/// Before another look for the journal of a namespace: a journalctl that starts before it is there never sees it.
+const NOT_THERE: Duration = Duration::from_secs(1);
 /// Pauses before a journalctl that ended is started again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
@@ -61,6 +67,10 @@ impl Source {
     /// Reads from `from` on, that entry included.
     pub fn start(&mut self, scope: &Scope, from: &Position) {
         self.stop();
+        if self.namespace().is_some_and(|name| !has_folder(name)) {
+            self.start_at = Some(Instant::now() + NOT_THERE);
+            return;
+        }
         let mut command = journalctl(scope);
         // While following, journalctl shows this boot alone, --boot=all or not (seen on 252), unless it merges the journals of all machines: what was
         // written before a reboot would be lost. Those of other machines are left out here.
@@ -89,6 +99,10 @@ impl Source {
             Ok(run) => self.run = Some(run),
             Err(_) => self.again(),
         }
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.terms.first()?.strip_prefix(NAMESPACE)
     }
 
     /// Ends journalctl; what it printed and was not taken yet is read again by the next.
@@ -130,10 +144,10 @@ impl Source {
         }
         self.stop();
         self.again();
-        if trouble::not_there_yet(&said, scope, None) {
+        if trouble::not_there_yet(&said, scope, self.namespace()) {
             return String::new();
         }
-        trouble::explain(&said, scope, None).unwrap_or_else(|| match said.trim() {
+        trouble::explain(&said, scope, self.namespace()).unwrap_or_else(|| match said.trim() {
             "" => "journalctl ended".to_owned(),
             said => format!("journalctl ended: {said}"),
         })
@@ -170,6 +184,32 @@ impl Source {
         }
         passing
     }
+
+    /// Whether the journal still has this entry, whatever it is of. On any doubt yes.
+    pub fn has(&self, scope: &Scope, position: &Position) -> bool {
+        let mut command = journalctl(scope);
+        command.args(self.terms.first().filter(|_| self.namespace().is_some()));
+        command.arg(format!("--cursor={}", position.cursor));
+        command.arg("--output-fields=_TRANSPORT");
+        let Ok(mut child) = command.spawn() else {
+            return true;
+        };
+        let mut reader = Reader::default();
+        let mut buffer = [0; 4096];
+        let mut first = None;
+        if let Some(mut out) = child.stdout.take() {
+            while let Ok(size @ 1..) = out.read(&mut buffer) {
+                reader.add(&buffer[..size]);
+                if let Ok(Some(line)) = reader.entry() {
+                    first = Some(line.cursor == position.cursor);
+                    break;
+                }
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        first.unwrap_or(true)
+    }
 }
 
 /// What an entry is to the place that reading began at.
@@ -190,31 +230,6 @@ impl Drop for Source {
 pub fn machine() -> Option<Vec<u8>> {
     let text = std::fs::read_to_string("/etc/machine-id").ok()?;
     Some(text.trim().as_bytes().to_vec()).filter(|id| !id.is_empty())
-}
-
-/// Whether the journal still has this entry, whatever it is of. On any doubt yes.
-pub fn has(scope: &Scope, position: &Position) -> bool {
-    let mut command = journalctl(scope);
-    command.arg(format!("--cursor={}", position.cursor));
-    command.arg("--output-fields=_TRANSPORT");
-    let Ok(mut child) = command.spawn() else {
-        return true;
-    };
-    let mut reader = Reader::default();
-    let mut buffer = [0; 4096];
-    let mut first = None;
-    if let Some(mut out) = child.stdout.take() {
-        while let Ok(size @ 1..) = out.read(&mut buffer) {
-            reader.add(&buffer[..size]);
-            if let Ok(Some(line)) = reader.entry() {
-                first = Some(line.cursor == position.cursor);
-                break;
-            }
-        }
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    first.unwrap_or(true)
 }
 
 fn since(at: u64) -> String {

@@ -2,12 +2,13 @@
 //!
 //! The journal stays the source: a file that cannot be written to, or a watcher that is not there, delays lines and loses none that journald keeps.
 //! `apps` says whose a line is, `place` which files take it, `line` how it looks there, `parts` joins what journald cut; `follow` reads, `file` and `open`
-//! write, `state` is what is on record. `writer` is the loop over it all, in a thread of its own: `wanted` what is to be written, `sort` a line to its
+//! write, `rotate`, `folder` and `tidy` set files aside, `state` is what is on record. `writer` is the loop over it all, in a thread of its own: `wanted` what is to be written, `sort` a line to its
 //! files, `commit` the files, `tell` what is wrong.
 
 mod apps;
 mod commit;
 mod file;
+mod folder;
 mod follow;
 mod line;
 mod open;
@@ -18,6 +19,7 @@ pub mod rotate;
 mod sort;
 pub mod state;
 mod tell;
+mod tidy;
 mod wanted;
 mod writer;
 

@@ -27,7 +27,7 @@ const APPEND: OFlags = OFlags::WRONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 /// As the kernel's own limit, path_resolution(7).
-const LINKS: u32 = 40;
+pub(super) const LINKS: u32 = 40;
 
 /// The file at an absolute path, made where it is missing. `account`: whose it is to be; None: our own, with our rights.
 /// Errors: what the kernel says, or it is no regular file.
@@ -123,7 +123,7 @@ fn walk(path: &Path, account: &Account, make: bool) -> io::Result<File> {
 }
 
 /// Names of a path; `..` is refused, because it means another folder after a link.
-fn parts(path: &Path) -> io::Result<VecDeque<OsString>> {
+pub(super) fn parts(path: &Path) -> io::Result<VecDeque<OsString>> {
     path.components()
         .filter_map(|part| match part {
             Component::Normal(name) => Some(Ok(OsStr::to_owned(name))),
@@ -136,7 +136,7 @@ fn parts(path: &Path) -> io::Result<VecDeque<OsString>> {
         .collect()
 }
 
-fn roots_alone(folder: &std::fs::Metadata) -> bool {
+pub(super) fn roots_alone(folder: &std::fs::Metadata) -> bool {
     let others = if folder.gid() == 0 { 0o002 } else { 0o022 };
     folder.uid() == 0 && folder.mode() & others == 0
 }
@@ -188,12 +188,12 @@ fn others(folder: &Path, below: &Path, account: &Account, make: bool) -> io::Res
 }
 
 /// This thread works with a user's rights until it is dropped.
-struct Rights {
+pub(super) struct Rights {
     groups: Vec<Gid>,
 }
 
 impl Rights {
-    fn take(account: &Account) -> io::Result<Rights> {
+    pub(super) fn take(account: &Account) -> io::Result<Rights> {
         let rights = Rights {
             groups: rustix::process::getgroups()?,
         };

@@ -19,8 +19,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use flate2::{Compression, GzBuilder};
 use jiff::civil::{DateTime, date};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use jiff::{SignedDuration, Timestamp, ToSpan, Unit};
+use rustix::fs::{
+    AtFlags, Dir, DirEntry, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps,
+};
 use rustix::io::Errno;
 
 use crate::model::Rotation;
@@ -136,7 +138,25 @@ pub fn set_aside(
         Ok(_) | Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(error.into()),
     }
+    // Later than every other: several within a second, or the hour that a clock repeats, must not stand among those that go first.
+    let newest = names(folder)?
+        .iter()
+        .filter_map(|found| Old::of(name, found))
+        .map(|old| old.at)
+        .max();
     let mut at = local(now, zone);
+    if let Some(newest) = newest.filter(|newest| {
+        *newest
+            >= at
+                .round(
+                    jiff::civil::DateTimeRound::new()
+                        .smallest(Unit::Second)
+                        .mode(jiff::RoundMode::Trunc),
+                )
+                .unwrap_or(at)
+    }) {
+        at = later(newest);
+    }
     loop {
         let mut old = name.to_owned();
         old.push(at.strftime("-%Y%m%d-%H%M%S").to_string());
@@ -165,7 +185,6 @@ pub fn set_aside(
     }
 }
 
-/// Twice within a second, or in the hour that a clock repeats.
 fn later(at: DateTime) -> DateTime {
     at.checked_add(1.second()).unwrap_or(DateTime::MAX)
 }
@@ -188,9 +207,7 @@ pub fn tidy(
         }
         _ => {}
     };
-    for entry in Dir::read_from(folder)? {
-        let found = entry?.file_name().to_bytes().to_owned();
-        let found = OsString::from_vec(found);
+    for found in names(folder)? {
         if unfinished_of(name, &found) {
             tried(&found, remove(folder, &found));
         } else {
@@ -263,6 +280,14 @@ fn pack(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
             Err(error)
         }
     }
+}
+
+/// Of everything in the folder.
+fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+    let name = |entry: DirEntry| OsString::from_vec(entry.file_name().to_bytes().to_owned());
+    Dir::read_from(folder)?
+        .map(|entry| Ok(name(entry?)))
+        .collect()
 }
 
 fn with(name: &OsStr, ending: &str) -> OsString {

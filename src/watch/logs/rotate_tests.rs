@@ -226,6 +226,10 @@ fn set_aside_and_packed() {
     // A third in the same second finds the packed ones.
     fs::write(&path, "three\n").unwrap();
     assert_eq!(folder.set_aside(now).unwrap(), "out.log-20261123-000002");
+    // Those that went leave no gap that a new one could fall into.
+    folder.tidy("size=1 keep=1 compress", now).unwrap();
+    fs::write(&path, "four\n").unwrap();
+    assert_eq!(folder.set_aside(now).unwrap(), "out.log-20261123-000003");
 }
 
 #[test]

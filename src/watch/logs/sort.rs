@@ -10,6 +10,8 @@ use super::place;
 use super::position::Lies;
 use super::writer::Writer;
 use crate::journal::export::Line;
+use crate::model::Name;
+use crate::unit_files::flushed;
 
 impl Writer {
     pub(super) fn line(&mut self, index: usize, line: &Line<'_>) {
@@ -26,9 +28,12 @@ impl Writer {
                 self.pass(index, line);
                 return;
             }
-            Passing::Other(expected) => self.lost(&expected, line.at),
+            Passing::Other(expected) => self.lost(index, &expected, line.at),
         }
-        self.gathering.get_or_insert_with(Instant::now);
+        if self.gathering.is_none() {
+            self.look_at_marks();
+            self.gathering = Some(Instant::now());
+        }
         let passed = self.pass(index, line);
         if line.message_id == DROPPED.as_bytes() {
             self.dropped(line);
@@ -76,7 +81,28 @@ impl Writer {
         at
     }
 
+    /// When apps were flushed, if that is news.
+    fn look_at_marks(&mut self) {
+        let changed = flushed::changed(self.places());
+        if self.marked == changed {
+            return;
+        }
+        self.marked = changed;
+        let apps = self.apps.list.iter();
+        let marks = apps.filter_map(|app| {
+            let marks = flushed::read(self.places(), &Name::new(&app.name).ok()?);
+            (!marks.is_empty()).then(|| (app.name.clone(), marks))
+        });
+        self.marks = marks.collect();
+    }
+
     pub(super) fn put(&mut self, who: Who, at: u64, message: &[u8], passed: &[usize]) {
+        if !self.marks.is_empty()
+            && let Some(marks) = self.marks.get(&self.apps.list[who.app].name)
+            && !marks.shows(at, Some(who.instance))
+        {
+            return;
+        }
         let key = (who.app, who.instance, who.err);
         if !self.routes.contains_key(&key) {
             let route = self.route(who);
@@ -95,6 +121,9 @@ impl Writer {
                 failing.missed = true;
             } else if file.behind.is_none() && !passed.contains(place) {
                 let before = file.buffer.len();
+                if before == 0 {
+                    file.first_at = Some(at);
+                }
                 self.lines.add(&mut file.buffer, &app.form, &from, message);
                 self.gathered += file.buffer.len() - before;
             }

@@ -40,6 +40,9 @@ pub struct Kept {
     pub source: String,
     pub identity: Option<Identity>,
     pub size: u64,
+    /// When its first line was received, in microseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<u64>,
     /// Where it is when it is not as far as its source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<Position>,
@@ -153,16 +156,16 @@ impl Held {
     }
 }
 
-/// Truncates the log files of the apps that `wanted` names: each path with the bytes it had, or why it could not be done. A file that was moved away
+/// Truncates the log files that `wanted` takes, by the app and the path: each path with the bytes it had, or why it could not be done. A file that was moved away
 /// since is left alone. Errors: the state cannot be read or written.
 pub fn flush(
     places: &Places,
-    wanted: impl Fn(&str) -> bool,
+    wanted: impl Fn(&str, &Path) -> bool,
 ) -> io::Result<Vec<(PathBuf, Result<u64, String>)>> {
     let mut held = Held::take(places)?;
     let mut done = Vec::new();
     for (path, kept) in &mut held.checkpoint.files {
-        if !wanted(&kept.app) {
+        if !wanted(&kept.app, path) {
             continue;
         }
         let truncated = kept
@@ -307,6 +310,7 @@ mod tests {
             source: "all".into(),
             identity: Some(Identity::of(&file).unwrap()),
             size: file.metadata().unwrap().len(),
+            begun: None,
             behind: None,
             trouble: None,
         }
@@ -350,9 +354,9 @@ mod tests {
     #[test]
     fn flush_empties_the_files_of_an_app_and_puts_that_on_record() {
         let (root, places, paths) = machine();
-        assert_eq!(flush(&places, |app| app == "other").unwrap(), []);
+        assert_eq!(flush(&places, |app, _| app == "other").unwrap(), []);
         std::fs::write(&paths[1], "new\n").unwrap();
-        let done = flush(&places, |app| app == "api").unwrap();
+        let done = flush(&places, |app, _| app == "api").unwrap();
         assert_eq!(done, [(paths[0].clone(), Ok(5)), (paths[1].clone(), Ok(4))]);
         for copy in places.log_checkpoints() {
             let text = std::fs::read(copy).unwrap();

@@ -4,13 +4,18 @@ use jiff::tz::TimeZone;
 
 use super::apps::App;
 use super::file::LogFile;
-use super::follow;
 use super::position::Position;
 use super::writer::{Told, Writer};
 use crate::journal::date;
 use crate::journal::export::Line;
 
 impl Writer {
+    /// For another thread.
+    pub(super) fn teller(&self) -> impl FnOnce(Option<String>, String) + Send + 'static {
+        let tell = self.tell.clone();
+        move |app, text| drop(tell.send(Told::Trouble(app, text)))
+    }
+
     pub(super) fn trouble(&self, app: Option<String>, text: String) {
         let _ = self.tell.send(Told::Trouble(app, text));
     }
@@ -43,8 +48,8 @@ impl Writer {
     }
 
     /// Reading went on with another entry than it ended with.
-    pub(super) fn lost(&self, expected: &Position, at: u64) {
-        if follow::has(&self.scope, expected) {
+    pub(super) fn lost(&self, index: usize, expected: &Position, at: u64) {
+        if self.sources[index].has(&self.scope, expected) {
             return;
         }
         let time = |at| date::format(at, &TimeZone::system(), "YYYY-MM-DD HH:mm:ss");

@@ -66,6 +66,7 @@ impl Writer {
 
     pub(super) fn set_apps(&mut self, list: Vec<App>) {
         self.apps = Apps::new(list);
+        self.marked = None;
         self.routes.clear();
         self.parts.renumber();
     }
@@ -85,6 +86,7 @@ impl Writer {
             let app = &self.apps.list[app];
             (app, app.user.clone(), app.group.clone())
         };
+        let rotate = app.logs.rotate.clone();
         let file = &mut self.files[place];
         file.gone_at = None;
         if file.app == app.name && (&file.user, &file.group) != (&user, &group) {
@@ -96,11 +98,14 @@ impl Writer {
             new.source = file.source.clone();
             *file = new;
         }
+        file.untidy |= file.rotate != rotate;
+        file.rotate = rotate;
         let moved = file.source != source;
         if place < known && !moved {
             return None;
         }
         let kept = left.and_then(|left| left.files.get(&file.path));
+        file.begun = kept.and_then(|kept| Some((kept.identity?, kept.begun?)));
         let units = self.places.on_disk(&self.places.units).join(&app.target);
         file.behind = match (kept, left) {
             (Some(kept), Some(left)) => {

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,7 +17,9 @@ use super::follow::{self, Source};
 use super::line::Lines;
 use super::parts::Parts;
 use super::state::{self, Checkpoint};
+use super::tidy::Tidier;
 use crate::journal::Scope;
+use crate::model::Flushed;
 use crate::unit_files::Places;
 use crate::unit_files::lock::Lock;
 
@@ -66,6 +68,10 @@ pub struct Writer {
     pub(super) says: Arc<Mutex<Option<String>>>,
     /// Why the state is not on disk.
     pub(super) unsaved: Option<String>,
+    pub(super) tidier: Tidier,
+    /// Lines from before a flush do not come to the files after it.
+    pub(super) marks: HashMap<String, Flushed>,
+    pub(super) marked: Option<SystemTime>,
     _alone: Lock,
 }
 
@@ -102,6 +108,9 @@ pub fn run(
         tell,
         says,
         unsaved: None,
+        tidier: Tidier::default(),
+        marks: HashMap::new(),
+        marked: None,
         _alone: alone,
     };
     let mut next = Some(first);
