@@ -95,8 +95,11 @@ pub fn schedule(fields: &mut Fields) -> Option<Schedule> {
             return None;
         }
     };
-    match cron::validate(&pattern) {
-        Ok(()) => Some(Schedule { cron: pattern }),
+    match cron::parse(&pattern) {
+        Ok(times) => Some(Schedule {
+            cron: pattern,
+            times,
+        }),
         Err(why) => {
             fields.bad(field, &field.value, &why);
             None

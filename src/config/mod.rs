@@ -7,7 +7,7 @@ pub mod becomes;
 mod check;
 mod cluster;
 mod command;
-mod cron;
+pub mod cron;
 pub mod defaults;
 mod depends;
 mod directives;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Bytes, Command, EnvName, Environment, Listen, Name, Rotation, Signal, Watch};
+use super::{
+    Bytes, Command, Cron, EnvName, Environment, Listen, Name, Rotation, Signal, Watch,
+};
 
 /// Every app of one file, in the file's order, names distinct.
 #[derive(Clone, PartialEq, Debug)]
@@ -163,8 +165,10 @@ impl LogFiles {
     }
 }
 
-/// `cron_restart`: five fields, or six with leading seconds.
+/// `cron_restart`
 #[derive(Clone, PartialEq, Debug)]
 pub struct Schedule {
+    /// As it is written.
     pub cron: String,
+    pub times: Cron,
 }

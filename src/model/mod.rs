@@ -6,6 +6,7 @@
 pub mod app;
 pub mod bytes;
 pub mod command;
+pub mod cron;
 pub mod ending;
 pub mod env;
 pub mod flushed;
@@ -26,6 +27,7 @@ pub use app::{
 };
 pub use bytes::Bytes;
 pub use command::Command;
+pub use cron::Cron;
 pub use env::{EnvName, Environment};
 pub use flushed::Flushed;
 pub use glob::Glob;
