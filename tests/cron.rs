@@ -8,7 +8,7 @@ mod random;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use croner::Cron;
 use croner::parser::CronParser;
 use random::Random;
@@ -52,7 +52,7 @@ fn expected(pattern: &str, after: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let mut last = after;
     while times.len() < TIMES
         && let Ok(next) = cron.find_next_occurrence(&last, false)
-        && next.format("%Y").to_string() < "2199".to_owned()
+        && next.year() < 2199
     {
         times.push(next);
         last = next;

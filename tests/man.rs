@@ -7,6 +7,8 @@ mod command_page;
 mod file_page;
 #[path = "man/logs_part.rs"]
 mod logs_part;
+#[path = "man/restarts.rs"]
+mod restarts;
 #[path = "man/roff.rs"]
 mod roff;
 #[path = "man/watch_page.rs"]

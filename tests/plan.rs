@@ -33,6 +33,10 @@ struct Shape {
     increment: bool,
     /// `max_memory_restart`
     limited: bool,
+    /// `cron_restart`
+    cron: Option<&'static str>,
+    /// `autorestart = false`
+    job: bool,
 }
 
 /// What an app with a port listens on besides, and how.
@@ -85,7 +89,7 @@ fn app(shape: &Shape) -> App {
         user: None,
         group: None,
         restart: Restart {
-            auto: true,
+            auto: !shape.job,
             delay: Duration::ZERO,
             backoff: None,
             min_uptime: Duration::from_secs(1),
@@ -118,7 +122,10 @@ fn app(shape: &Shape) -> App {
         },
         logs: LogFiles::default(),
         watch: None,
-        schedule: None,
+        schedule: shape.cron.map(|cron| Schedule {
+            cron: cron.to_owned(),
+            times: rpmctl::config::cron::parse(cron).unwrap(),
+        }),
     }
 }
 
@@ -136,6 +143,7 @@ fn compiled_apps(apps: Vec<App>) -> UnitSet {
         systemd: 252,
         user_manager: false,
         bind_to: None,
+        foreground: false,
         env_dir: "/etc/rpmctl/env".into(),
         shim: "/var/lib/rpmctl/shim/listen.so".into(),
         preload: "/var/lib/rpmctl/shim/node.cjs".into(),
@@ -225,13 +233,14 @@ fn shape(name: &'static str) -> impl Strategy<Value = Shape> {
         prop_oneof![Just(None), Just(Some(3000)), Just(Some(3001))],
         "[ab]",
         prop_oneof![Just(1600u64), Just(5000)],
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
+        any::<[bool; 3]>(),
         listeners(),
+        prop_oneof![Just(None), Just(Some("@daily")), Just(Some("0 3 * * 1"))],
+        any::<bool>(),
     )
         .prop_map(
-            move |(instances, port, env, kill_ms, autostart, increment, limited, listeners)| {
+            move |(instances, port, env, kill_ms, flags, listeners, cron, job)| {
+                let [autostart, increment, limited] = flags;
                 Shape {
                     name,
                     instances,
@@ -242,6 +251,8 @@ fn shape(name: &'static str) -> impl Strategy<Value = Shape> {
                     autostart,
                     increment,
                     limited,
+                    cron,
+                    job,
                 }
             },
         )
@@ -268,6 +279,8 @@ fn disturbed(base: Observed) -> impl Strategy<Value = Observed> {
                 format!("{stem}@0.socket"),
                 format!("{stem}@1.socket"),
                 format!("{stem}-socket.service"),
+                format!("{stem}-cron.timer"),
+                format!("{stem}-cron.service"),
             ])
         })
         .chain([rpmctl::units::watcher::UNIT.to_owned()])
@@ -363,6 +376,8 @@ fn two_apps(change: impl FnOnce(&mut Shape)) -> (UnitSet, Observed) {
         autostart: true,
         increment: false,
         limited: false,
+        cron: None,
+        job: false,
     };
     let worker = Shape {
         name: "worker",
@@ -415,6 +430,8 @@ fn a_job_that_has_ended_well_is_left_alone_until_it_changes() {
             autostart: true,
             increment: false,
             limited: false,
+            cron: None,
+            job: false,
         });
         app.restart.auto = false;
         compiled_apps(vec![app])
@@ -433,6 +450,59 @@ fn a_job_that_has_ended_well_is_left_alone_until_it_changes() {
         .running
         .insert("job@0.service".into(), Running::Failed);
     assert!(!plan_of(&job("a"), &observed).is_empty());
+}
+
+#[test]
+fn the_clock_changes_and_nobody_restarts() {
+    let cron = |text: Option<&'static str>| two_apps(|api| api.cron = text);
+    let (wanted, plain) = cron(Some("0 3 * * 1"));
+    let observed = running(&cron(Some("@daily")).0);
+    let plan = plan_of(&wanted, &observed);
+    let api = &plan.apps[0];
+    assert_eq!(api.stop, ["api-cron.timer"]);
+    assert_eq!(api.start, ["api.target"]);
+    assert_eq!(api.wait, ["api-cron.timer"]);
+    assert!(api.restart.is_empty() && plan.apps[1].is_empty());
+
+    let (off, _) = cron(None);
+    let mut busy = observed.clone();
+    busy.running
+        .insert("api-cron.service".into(), Running::Starting);
+    let plan = plan_of(&off, &busy);
+    assert_eq!(plan.apps[0].stop, ["api-cron.timer", "api-cron.service"]);
+    assert!(plan.apps[0].start.is_empty() && plan.apps[0].restart.is_empty());
+    let plan = plan_of(&wanted, &plain);
+    assert_eq!(plan.apps[0].stop, Vec::<String>::new());
+    assert_eq!(plan.apps[0].wait, ["api-cron.timer"]);
+
+    let removed = removal(&["api".to_owned()], &busy);
+    for unit in ["api-cron.timer", "api-cron.service"] {
+        assert!(removed.apps[0].stop.iter().any(|stop| stop == unit));
+    }
+}
+
+#[test]
+fn a_job_by_the_clock_alone_is_not_started_and_its_run_not_cut_short() {
+    let job = |env: &str| {
+        two_apps(|api| {
+            (api.cron, api.job, api.autostart) = (Some("@daily"), true, false);
+            (api.port, api.env) = (None, env.to_owned());
+        })
+    };
+    let (wanted, _) = job("a");
+    let mut observed = running(&wanted);
+    let fresh = plan_of(&wanted, &Observed::default());
+    assert_eq!(fresh.apps[0].start, ["api.target"]);
+    assert_eq!(fresh.apps[0].wait, ["api-cron.timer"]);
+    assert!(!fresh.apps[0].link.is_empty());
+    observed.running.insert("api@0.service".into(), Running::Up);
+    observed
+        .running
+        .insert("api@1.service".into(), Running::Failed);
+    assert!(plan_of(&wanted, &observed).is_empty());
+    let changed = plan_of(&job("b").0, &observed);
+    assert!(changed.apps[0].restart.is_empty() && changed.apps[0].start.is_empty());
+    assert!(!changed.is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::rolling::{self, Restart};
 use super::sockets;
 use super::target::Selected;
 use super::verify::{self, Failure};
-use crate::model::Balance;
+use crate::model::{Balance, Name};
 use crate::plan::Running;
 use crate::systemd::{Job, Verb};
 use crate::unit_files::write::Changes;
@@ -207,7 +207,7 @@ async fn stop(
             Some(numbers) => units.extend(numbers.iter().map(|n| name.instance(*n))),
             None => {
                 let prefix = format!("{}@", name.stem());
-                units.extend([name.target(), name.holder()]);
+                units.extend(whole(name));
                 units.extend(
                     states
                         .keys()
@@ -247,7 +247,7 @@ async fn stop(
         } else if let Some(why) = problem {
             let of = |one: &&Selected<'_>| {
                 let name = &one.facts.app;
-                [name.target(), name.holder()].contains(&result.unit)
+                whole(name).contains(&result.unit)
                     || result.unit.starts_with(&format!("{}@", name.stem()))
             };
             let app = selected
@@ -267,6 +267,11 @@ async fn stop(
     // A process that ended badly when it was told to end is stopped, not failed.
     machine.manager.reset_failed(&units).await?;
     Ok(failures)
+}
+
+/// The units of an app that are none of an instance.
+fn whole(name: &Name) -> [String; 4] {
+    [name.target(), name.timer(), name.clock(), name.holder()]
 }
 
 /// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app.

@@ -105,8 +105,15 @@ pub async fn running(
     let mut patterns: Vec<String> = stems
         .iter()
         .flat_map(|stem| {
-            ["@*.service", ".target", "@*.socket", "-socket.service"]
-                .map(|ending| format!("{stem}{ending}"))
+            [
+                "@*.service",
+                ".target",
+                "@*.socket",
+                "-socket.service",
+                "-cron.timer",
+                "-cron.service",
+            ]
+            .map(|ending| format!("{stem}{ending}"))
         })
         .collect();
     if patterns.len() > PATTERNS {

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::Machine;
 use crate::journal::{LogApp, Query, Stream, read};
 use crate::model::{Listen, ending};
-use crate::systemd::{Job, JobResult, Seen, UnitState, Verdict};
+use crate::systemd::{Details, Ending, Job, JobResult, Seen, UnitState, Verdict};
+use crate::unit_files::starts;
 use crate::units::Facts;
 
 /// Longest wait for units of others that an app depends on.
@@ -199,6 +200,24 @@ pub async fn explain(
         .collect();
     read::sync_all(namespaces).await;
     for (((unit, facts), details), state) in units.iter().zip(details).zip(states) {
+        // It starts again and again with growing waits; how it ended, systemd forgets when it starts the next wait.
+        let grows = facts.backoff.is_some()
+            && details.restarts > 0
+            && matches!(state.active.as_str(), "activating" | "active");
+        let last =
+            starts::last_end(&machine.places, unit).filter(|_| grows && details.ending.code == 0);
+        let details = match last {
+            Some([result, code, status]) => {
+                let (code, status) = ending::numbers(&code, &status);
+                let ending = Ending {
+                    result,
+                    code,
+                    status,
+                };
+                Details { ending, ..details }
+            }
+            None => details,
+        };
         let ending = ending::in_words(
             &details.ending.result,
             details.ending.code,
@@ -214,7 +233,11 @@ pub async fn explain(
             "not ready within {} (listen_timeout)",
             seconds(facts.ready_timeout)
         );
-        let why = match (state.active.as_str(), state.sub.as_str()) {
+        let (active, sub) = match grows {
+            true => ("activating", "auto-restart"),
+            false => (state.active.as_str(), state.sub.as_str()),
+        };
+        let why = match (active, sub) {
             ("activating", "auto-restart" | "auto-restart-queued")
                 if facts.notifies && details.ending.result == "timeout" =>
             {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::model::ending;
 use crate::process::{self, Hierarchy};
@@ -37,6 +37,8 @@ pub struct Row<'a> {
     pub restarted: Option<reasons::Restarts>,
     /// Why it is down, in words.
     pub why: Option<String>,
+    /// `cron_restart`: when the app's clock strikes next; none while the app is stopped, or what the clock began goes on.
+    pub next_run: Option<SystemTime>,
 }
 
 /// PM2's words for a process.
@@ -62,8 +64,10 @@ impl State {
         }
     }
 
-    fn of(unit: &UnitState) -> State {
+    /// `again`: it waits longer before each automatic restart, and this is one.
+    fn of(unit: &UnitState, again: bool) -> State {
         match (unit.active.as_str(), unit.sub.as_str()) {
+            ("activating", "start-pre") if again => State::WaitingRestart,
             ("active" | "reloading" | "refreshing", _) => State::Online,
             ("activating", "auto-restart" | "auto-restart-queued") => State::WaitingRestart,
             ("activating", _) => State::Launching,
@@ -102,6 +106,7 @@ pub async fn rows<'a>(
     let reading = tokio::task::spawn_blocking(move || usage(&groups));
     let facts = manager.facts(&states).await?;
     let usage = reading.await?;
+    let next_runs = next_runs(manager, selected).await?;
     let mut rows = Vec::with_capacity(chosen.len());
     for (((chosen, state), fact), usage) in chosen.into_iter().zip(states).zip(&facts).zip(usage) {
         let (id, app, instance) = chosen;
@@ -115,7 +120,10 @@ pub async fn rows<'a>(
             facts: app,
             id,
             instance,
-            state: State::of(&state),
+            state: State::of(
+                &state,
+                app.backoff.is_some() && fact.restarts.is_some_and(|count| count > 0),
+            ),
             pid: usage.as_ref().and_then(|usage| usage.main_pid),
             uptime: usage.as_ref().and_then(|usage| usage.age),
             cpu: usage.as_ref().and_then(process::cpu_percent_since_start),
@@ -127,12 +135,30 @@ pub async fn rows<'a>(
             why: ending.map(|ending| {
                 ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)
             }),
+            next_run: next_runs.get(app.app.as_str()).copied(),
             unit: state.name,
             active: state.active,
             sub: state.sub,
         });
     }
     Ok(rows)
+}
+
+async fn next_runs<'a>(
+    manager: &Manager,
+    selected: &[Selected<'a>],
+) -> anyhow::Result<BTreeMap<&'a str, SystemTime>> {
+    let apps: Vec<&Facts> = selected
+        .iter()
+        .map(|one| one.facts)
+        .filter(|facts| facts.schedule.is_some())
+        .collect();
+    let timers: Vec<String> = apps.iter().map(|facts| facts.app.timer()).collect();
+    let times = manager.next_elapses(&timers).await?;
+    let named = apps.iter().zip(times);
+    Ok(named
+        .filter_map(|(facts, time)| Some((facts.app.as_str(), time?)))
+        .collect())
 }
 
 fn usage(groups: &[Option<String>]) -> Vec<Option<process::Usage>> {

@@ -154,6 +154,9 @@ pub struct ReloadArgs {
     /// How many instances of an app at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub parallel: u32,
+    /// As NAME-cron.service calls it: a stopped app stays stopped
+    #[arg(long, hide = true)]
+    pub by_clock: bool,
 }
 
 #[derive(Args, Debug)]

@@ -23,6 +23,8 @@ pub struct For<'a> {
     pub can_switch_user: bool,
     /// A unit that every unit ends with.
     pub bind_to: Option<String>,
+    /// For `run`: apps that no other rpmctl finds.
+    pub foreground: bool,
 }
 
 /// A compiled file and what its user should know.
@@ -56,6 +58,7 @@ fn site(machine: &For<'_>) -> anyhow::Result<Site> {
         systemd: machine.systemd,
         user_manager: machine.user_manager,
         bind_to: machine.bind_to.clone(),
+        foreground: machine.foreground,
         env_dir: machine.places.env.clone(),
         shim: machine.places.shim().join(shim::file_name()),
         preload: machine.places.shim().join(preload::file_name()),

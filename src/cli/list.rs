@@ -1,7 +1,7 @@
 //! `rpmctl list`: one row an instance, under PM2's words.
 
 use std::process::ExitCode;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -32,10 +32,12 @@ pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Resul
 }
 
 fn text(rows: &[Row<'_>], colour: bool) -> String {
+    // Where no app goes by the clock, nothing tells of it.
+    let clock = rows.iter().any(|row| row.facts.schedule.is_some());
     let cells: Vec<Vec<Cell>> = rows
         .iter()
         .map(|row| {
-            vec![
+            let mut cells = vec![
                 Cell::from(row.id),
                 Cell::from(format!("{}@{}", row.facts.app, row.instance)),
                 Cell::from(row.facts.mode.as_str()),
@@ -51,12 +53,22 @@ fn text(rows: &[Row<'_>], colour: bool) -> String {
                         .or_else(|| restarted(row))
                         .unwrap_or_default(),
                 ),
-            ]
+            ];
+            if clock {
+                let next = row
+                    .next_run
+                    .map(|at| format!("in {}", table::age(until(at))));
+                cells.insert(WHY, optional(next));
+            }
+            cells
         })
         .collect();
-    let heading = [
+    let mut heading = vec![
         "id", "name", "mode", "pid", "uptime", "restarts", "status", "cpu", "memory", "",
     ];
+    if clock {
+        heading.insert(WHY, "next run");
+    }
     table::table(
         &heading,
         &cells,
@@ -81,6 +93,13 @@ pub fn restarted(row: &Row<'_>) -> Option<String> {
     ))
 }
 
+/// Where the last column stands.
+const WHY: usize = 9;
+
+pub fn until(at: SystemTime) -> Duration {
+    at.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
 pub fn optional<T: ToString>(value: Option<T>) -> Cell {
     value.map_or_else(|| Cell::new("-", Tone::Faint), Cell::from)
 }
@@ -98,7 +117,7 @@ pub fn tone(state: State) -> Tone {
 ///
 /// `id` (number), `name`, `instance` (number), `unit`, `namespace`, `mode` (fork, cluster), `status` (PM2's words: online, launching, stopping,
 /// stopped, waiting restart, errored), `active` and `sub` (systemd's words), `pid`, `uptime_ms`, `restarts`, `cpu_percent` (of one processor, average
-/// since the start), `memory_bytes` (as `max_memory_restart` counts them), `why` (why it is down), `restarted` (what rpmctl restarted it for: `counts` by
+/// since the start), `memory_bytes` (as `max_memory_restart` counts them), `schedule` (`cron_restart`), `next_run` (of it, RFC 3339), `why` (why it is down), `restarted` (what rpmctl restarted it for: `counts` by
 /// reason, and of the last one `reason`, `detail`, `at`: seconds since the epoch), `file` (the ecosystem file). What is not known is null.
 pub fn json_of(row: &Row<'_>) -> Value {
     json!({
@@ -116,6 +135,8 @@ pub fn json_of(row: &Row<'_>) -> Value {
         "restarts": row.restarts,
         "cpu_percent": row.cpu.map(|cpu| (cpu * 10.0).round() / 10.0),
         "memory_bytes": row.memory,
+        "schedule": row.facts.schedule,
+        "next_run": row.next_run.and_then(|at| jiff::Timestamp::try_from(at).ok()).map(|at| at.to_string()),
         "why": row.why,
         "restarted": row.restarted.as_ref().map(|restarts| json!({
             "counts": restarts.counts,

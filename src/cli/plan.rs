@@ -40,6 +40,7 @@ pub async fn compile(
         systemd: machine::version(&machine.manager).await?,
         can_switch_user: !user,
         bind_to: None,
+        foreground: false,
     };
     compile::compile(file, &target, json)
 }

@@ -16,15 +16,24 @@ use crate::apply::rolling::Restarted;
 use crate::apply::target::Selected;
 use crate::apply::{Interrupt, Machine, reload};
 use crate::journal;
-use crate::unit_files::Places;
+use crate::model::Reason;
 use crate::unit_files::lock::{self, By, Lock};
+use crate::unit_files::{Places, reasons};
+use crate::watch::restart;
 
 pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     let json = args.of.json;
     let machine = machine::connect(user).await?;
     let known = apps(&machine)?;
     let selected = select(&known, &args.of.targets)?;
-    let _apps = take_apps(&machine.places, &selected).await?;
+    let _apps = match take_apps(&machine.places, &selected).await {
+        // It is being restarted, and that is what the clock wants.
+        Err(busy) if args.by_clock => {
+            out::say(&format!("not reloaded by the clock: {busy:#}"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        locks => locks?,
+    };
     let locked: BTreeSet<String> = selected
         .iter()
         .map(|one| one.facts.app.to_string())
@@ -36,11 +45,26 @@ pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     let known = apps(&machine)?;
     let mut selected = select(&known, &args.of.targets)?;
     selected.retain(|one| locked.contains(one.facts.app.as_str()));
+    if args.by_clock {
+        leave_stopped(&machine, &mut selected).await?;
+        if selected.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        for one in &selected {
+            let units: Vec<String> = one.facts.instance_units().collect();
+            restart::announce(one.facts, &units, &Reason::Schedule);
+        }
+    }
     let at_once = usize::try_from(args.parallel).unwrap_or(usize::MAX);
     let interrupt = Interrupt::default();
     let show = progress::show(json);
     let work = reload::reload(&machine, &selected, at_once, &interrupt, &show);
     let (done, interrupted) = until_done(&interrupt, &show, work).await?;
+    if args.by_clock {
+        for one in &done.arrived {
+            reasons::note(&machine.places, &one.unit, &Reason::Schedule)?;
+        }
+    }
     let interrupted = interrupted.filter(|_| !done.left.is_empty());
     if json {
         out::line(&result(&selected, &done, interrupted).to_string())?;
@@ -58,6 +82,20 @@ pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
         None if done.failures.is_empty() => ExitCode::SUCCESS,
         None => ExitCode::from(report::FAILED),
     })
+}
+
+/// The clock may strike while its app is being stopped.
+async fn leave_stopped(machine: &Machine, selected: &mut Vec<Selected<'_>>) -> anyhow::Result<()> {
+    let targets: Vec<String> = selected.iter().map(|one| one.facts.app.target()).collect();
+    let mut states = machine.manager.states(&targets).await?.into_iter();
+    selected.retain(|one| {
+        let up = states.next().is_some_and(|state| state.active == "active");
+        if !up {
+            out::say(&format!("{} is stopped, and stays so", one.facts.app));
+        }
+        up
+    });
+    Ok(())
 }
 
 /// The lock of each app; the watcher is waited for. Errors: another reload has one; who, and since when.

@@ -26,6 +26,7 @@ pub fn run(args: RenderArgs, user: bool) -> anyhow::Result<ExitCode> {
         systemd: args.systemd,
         can_switch_user: !user,
         bind_to: None,
+        foreground: false,
     };
     let compiled = compile::compile(&args.file, &target, false)?;
     let observed = observe::files(&places, &compiled.set)?;

@@ -42,6 +42,7 @@ pub async fn run(args: RollbackArgs, user: bool) -> anyhow::Result<ExitCode> {
             systemd: machine::version(&machine.manager).await?,
             can_switch_user: !user,
             bind_to: None,
+            foreground: false,
         };
         set.watcher = Some(super::compile::watcher(&target)?);
     }

@@ -225,6 +225,7 @@ async fn compile(
         systemd: machine::version(&machine.manager).await?,
         can_switch_user: rustix::process::geteuid().is_root(),
         bind_to,
+        foreground: true,
     };
     let mut set = compile::compile(file, &target, false)?.set;
     for app in &mut set.apps {
@@ -297,13 +298,19 @@ async fn start_and_watch(machine: &Machine, set: &UnitSet) -> anyhow::Result<Exi
     }
     let units = instances(set);
     let mut watch = machine.manager.watch(&units).await?;
+    // A job that ended comes again when its clock says so.
+    let comes_again = set
+        .apps
+        .iter()
+        .any(|app| app.facts.schedule.is_some() && !app.facts.autorestart);
     let down = |state: &UnitState| {
         matches!(state.active.as_str(), "failed" | "inactive") && state.job.is_none()
     };
     loop {
         // A start that fails passes through `failed` on its way to its automatic restart, and a reload tells of units that are down and are not: only an
         // answer tells them apart.
-        if watch.seen().iter().all(|seen| down(&seen.state))
+        if !comes_again
+            && watch.seen().iter().all(|seen| down(&seen.state))
             && let states = machine.manager.states(&units).await?
             && states.iter().all(down)
         {

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::args::ShowArgs;
-use super::list::{json_of, restarted, tone};
+use super::list::{json_of, restarted, tone, until};
 use super::table::{self, Cell};
 use super::{control, machine, out};
 use crate::apply::observe;
@@ -111,6 +112,15 @@ fn text(
         facts.max_restarts.map(|max| max.to_string()),
     );
     optional(
+        "growing restart delay",
+        facts
+            .backoff
+            .map(|first| format!("from {} ms up to 15 s", first.as_millis())),
+    );
+    optional("cron restart", facts.schedule.clone());
+    let next = rows.iter().find_map(|(row, _)| row.next_run);
+    optional("next run", next.map(next_run));
+    optional(
         "max memory restart",
         facts.memory_restart.map(|max| Bytes(max).to_string()),
     );
@@ -190,6 +200,18 @@ fn log_files(facts: &Facts, places: &Places) -> Vec<(PathBuf, Option<String>)> {
     files
 }
 
+/// `2026-11-24 03:00:00 (in 5h)`, local time.
+fn next_run(at: SystemTime) -> String {
+    let local = jiff::Timestamp::try_from(at)
+        .map(|at| at.to_zoned(jiff::tz::TimeZone::system()))
+        .map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    format!(
+        "{} (in {})",
+        local.unwrap_or_default(),
+        table::age(until(at))
+    )
+}
+
 fn pairs_text(pairs: &[(&str, String)], indent: &str) -> String {
     let rows: Vec<Vec<Cell>> = pairs
         .iter()
@@ -201,7 +223,7 @@ fn pairs_text(pairs: &[(&str, String)], indent: &str) -> String {
 }
 
 /// `show --json`: an app a list element: `name`, `file`, `script`, `interpreter`, `cwd`, `mode`, `instances`, `namespace`, `profile`, `listen`, `user`,
-/// `max_restarts`, `max_memory_restart`, `log_files` (`path`, `trouble`), `variables` (names), `boots`, `units`, `edited` (names of units edited by hand), `rows`: as in `list --json`,
+/// `max_restarts`, `backoff_ms`, `schedule`, `max_memory_restart`, `log_files` (`path`, `trouble`), `variables` (names), `boots`, `units`, `edited` (names of units edited by hand), `rows`: as in `list --json`,
 /// with `invocation_id`, `tasks`, `says`, `need_daemon_reload`.
 fn json_app(
     app: &AppUnits,
@@ -235,6 +257,8 @@ fn json_app(
         "listen": facts.listen,
         "user": facts.user,
         "max_restarts": facts.max_restarts,
+        "backoff_ms": facts.backoff.map(|first| first.as_millis() as u64),
+        "schedule": facts.schedule,
         "max_memory_restart": facts.memory_restart,
         "log_files": log_files(facts, places)
             .iter()

@@ -28,9 +28,8 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "stop_exit_codes" => "RestartPreventExitStatus= and SuccessExitStatus=",
         "min_uptime" | "max_restarts" => "a count in ExecStart=, then RestartPreventExitStatus=199",
         "restart_delay" => "RestartSec=",
-        "exp_backoff_restart_delay" => {
-            "RestartSteps= and RestartMaxDelaySec=15s, from systemd 254 on"
-        }
+        "exp_backoff_restart_delay" => "a wait in ExecStartPre=",
+        "cron_restart" => "OnCalendar= of NAME-cron.timer, which starts NAME-cron.service",
         "max_memory_restart" => {
             "rpmctl-watch(8) restarts it; MemoryMax= of one and a half times as much behind that"
         }

@@ -177,7 +177,7 @@ pub const KEYS: &[Key] = &[
     key("restart_delay", &[], Duration, "Wait before each restart; 100 ms at least.", "100ms", Now),
     key("exp_backoff_restart_delay", &[], Duration, "First wait of growing ones, up to 15 s.", "off", Now),
     key("max_memory_restart", &[], Size, "Restart an instance whose processes use more memory of their own, within a second and one at a time.", "off", Now),
-    key("cron_restart", &["cron"], Cron, "Restart at these times.", "off", Later("nothing restarts by the clock")),
+    key("cron_restart", &["cron"], Cron, "Restart at these times; with autorestart = false, start.", "off", Now),
     key("depends_on", &[], Texts, "Apps of this file, or units, that must be up first.", "none", Now),
     // Start and stop.
     key("wait_ready", &[], Bool, "The app says itself when it is ready: process.send('ready'), or READY=1 to $NOTIFY_SOCKET, sd_notify(3).", "false", Now),

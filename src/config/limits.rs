@@ -89,7 +89,7 @@ pub fn schedule(fields: &mut Fields) -> Option<Schedule> {
     let pattern = match &field.value.kind {
         Kind::Integer(0) | Kind::Bool(false) => return None,
         Kind::Text(text) if matches!(text.trim(), "0" | "false") => return None,
-        Kind::Text(text) => text.trim().to_owned(),
+        Kind::Text(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
         _ => {
             fields.wrong(field, &field.value);
             return None;

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
-    Bytes, Command, Cron, EnvName, Environment, Listen, Name, Rotation, Signal, Watch,
-};
+use super::{Bytes, Command, Cron, EnvName, Environment, Listen, Name, Rotation, Signal, Watch};
 
 /// Every app of one file, in the file's order, names distinct.
 #[derive(Clone, PartialEq, Debug)]

@@ -48,6 +48,20 @@ pub fn in_words(result: &str, code: i32, status: i32, max_restarts: Option<u32>)
     }
 }
 
+/// `$EXIT_CODE` and `$EXIT_STATUS` of systemd.exec(5), `exited 3` or `killed KILL`, as waitid(2)'s numbers; 0 for what did not run.
+pub fn numbers(code: &str, status: &str) -> (i32, i32) {
+    let signal = || {
+        let index = SIGNALS.iter().position(|name| *name == status);
+        index.map_or_else(|| status.parse().unwrap_or(0), |index| index as i32 + 1)
+    };
+    match code {
+        "exited" => (1, status.parse().unwrap_or(0)),
+        "killed" => (2, signal()),
+        "dumped" => (3, signal()),
+        _ => (0, 0),
+    }
+}
+
 /// What the main process did.
 fn process(code: i32, status: i32) -> String {
     match code {
@@ -133,16 +147,18 @@ fn systemd_step(status: i32) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// By its name on x86 and ARM (signal(7)).
+/// From 1, as x86 and ARM number them (signal(7)).
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// By its name.
 fn signal(number: i32) -> String {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-    ];
     match usize::try_from(number - 1)
         .ok()
-        .and_then(|index| NAMES.get(index))
+        .and_then(|index| SIGNALS.get(index))
     {
         Some(name) => format!("SIG{name}"),
         None => format!("signal {number}"),
@@ -205,6 +221,14 @@ mod tests {
             "started too often (start-limit-hit), exited with code 1"
         );
         assert_eq!(in_words("future", 1, 1, None), "future, exited with code 1");
+    }
+
+    #[test]
+    fn as_a_stop_script_is_told() {
+        assert_eq!(numbers("exited", "3"), (1, 3));
+        assert_eq!(numbers("killed", "KILL"), (2, 9));
+        assert_eq!(numbers("dumped", "SEGV"), (3, 11));
+        assert_eq!(numbers("-", "-"), (0, 0));
     }
 
     #[test]

@@ -125,11 +125,21 @@ impl Name {
         format!("{}-socket.service", self.stem)
     }
 
+    /// `cron_restart`: the clock.
+    pub fn timer(&self) -> String {
+        format!("{}-cron.timer", self.stem)
+    }
+
+    /// `cron_restart`: what the clock starts.
+    pub fn clock(&self) -> String {
+        format!("{}-cron.service", self.stem)
+    }
+
     pub fn target(&self) -> String {
         format!("{}.target", self.stem)
     }
 
-    /// Whether a unit of this name is one of the app's: its target, holder, template, an instance, or a socket.
+    /// Whether a unit of this name is one of the app's: its target, holder, timer and what that starts, template, an instance, or a socket.
     pub fn owns(&self, unit: &str) -> bool {
         let mine = || unit.strip_prefix(&self.stem)?.strip_prefix('@');
         let number = |text: &str| text.parse::<u32>().is_ok_and(|n| n.to_string() == text);
@@ -143,7 +153,8 @@ impl Name {
             }
             _ => false,
         });
-        part || [self.target(), self.holder()].iter().any(|own| own == unit)
+        let single = [self.target(), self.holder(), self.timer(), self.clock()];
+        part || single.iter().any(|own| own == unit)
     }
 
     /// File name of the app's environment, in the environment directory.
@@ -233,6 +244,8 @@ mod tests {
             "api@.socket",
             "api@0.socket",
             "api-socket.service",
+            "api-cron.timer",
+            "api-cron.service",
             "api@.service",
             "api@12.service",
         ] {
@@ -240,6 +253,8 @@ mod tests {
         }
         for other in [
             "api.service",
+            "api.timer",
+            "api-cron.target",
             "api2@.service",
             "api@x.service",
             "api@07.service",

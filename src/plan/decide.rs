@@ -162,7 +162,7 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
         .pending
         .as_ref()
         .is_some_and(|pending| pending.restart.iter().any(|unit| name.owns(unit)));
-    let want_running = facts.autostart || any_up || cut_short;
+    let want_running = facts.boots() || any_up || cut_short;
 
     let staying: Vec<String> = running
         .iter()
@@ -197,6 +197,10 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
             .pending
             .as_ref()
             .is_some_and(|pending| pending.restart.contains(&unit));
+        // A run that the clock began ends as it is; the next has the new settings.
+        if facts.by_clock_alone() {
+            continue;
+        }
         if all_instances || left_undone || plan.env.iter().any(|change| change.name == own_env) {
             plan.restart.push(unit);
         }
@@ -204,6 +208,8 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
     if !plan.sockets.halt.is_empty() {
         plan.restart.clear();
     }
+    let clock = clock_stops(&plan, observed);
+    plan.stop.extend(clock);
     if let Some(there) = there {
         plan.sockets.leave = sockets::leaving(there, observed, &plan.stop);
     }
@@ -218,23 +224,29 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
     if want_running {
         let anew = [&plan.stop, &plan.sockets.halt, &plan.sockets.close];
         let stopped = |unit: &String| anew.iter().any(|units| units.contains(unit));
-        let start: Vec<String> = app
-            .wanted()
-            .into_iter()
+        // What its target does not want, and lets go of a socket that closes, goes on all the same.
+        let mut wanted = app.wanted();
+        let apart: Vec<String> = match facts.by_clock_alone() {
+            true => plan.sockets.halt.clone(),
+            false => vec![],
+        };
+        wanted.extend(apart.iter().cloned());
+        let start: Vec<String> = wanted
+            .iter()
             .filter(|unit| !plan.sockets.open.contains(unit))
             .filter(|unit| {
                 stopped(unit)
                     || !matches!(observed.state(unit), Running::Up | Running::Starting)
                         && !job_done(unit)
             })
+            .cloned()
             .collect();
         plan.reset = start
             .iter()
             .filter(|unit| observed.state(unit) == Running::Failed)
             .cloned()
             .collect();
-        plan.wait = app
-            .wanted()
+        plan.wait = wanted
             .into_iter()
             .filter(|unit| {
                 start.contains(unit)
@@ -245,6 +257,7 @@ fn settle(app: &AppUnits, there: Option<&AppUnits>, observed: &Observed) -> AppP
         // The target is asked for as well: it is what systemctl shows and what boots.
         if !start.is_empty() || observed.state(&name.target()) != Running::Up {
             plan.start = vec![name.target()];
+            plan.start.extend(apart);
         }
     }
     // Those that do not serve now go first.
@@ -279,7 +292,7 @@ fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
             .filter(|unit| unit.ends_with(".socket") && name.owns(unit))
             .cloned(),
     );
-    units.push(name.holder());
+    units.extend([name.timer(), name.clock(), name.holder()]);
     for unit in units {
         match observed.state(&unit) {
             Running::Down => {}
@@ -313,6 +326,22 @@ fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
         .cloned()
         .collect();
     plan
+}
+
+/// The clock's units that must stop: a timer that changes goes by its old times else, and what goes is stopped before its file is removed.
+fn clock_stops(plan: &AppPlan, observed: &Observed) -> Vec<String> {
+    let name = &plan.facts.app;
+    let gone = plan.facts.schedule.is_none();
+    let timer = name.timer();
+    let changed = |change: &FileChange| change.name == timer && acts(change);
+    let mut stops = Vec::new();
+    if plan.units.iter().any(changed) && observed.state(&timer) != Running::Down {
+        stops.push(timer);
+    }
+    if gone && observed.state(&name.clock()) != Running::Down {
+        stops.push(name.clock());
+    }
+    stops
 }
 
 /// What people are told of it beside its sockets.

@@ -24,7 +24,7 @@ pub fn scale(wanted: &AppUnits, observed: &Observed) -> Result<Plan, Vec<Refusal
         new.any(|number| name.instance(number) == *unit)
     };
     let pending = observed.pending.clone().unwrap_or_default();
-    let runs = observed.state(&name.target()) == Running::Up;
+    let runs = observed.state(&name.target()) == Running::Up && !wanted.facts.by_clock_alone();
     for app in &mut plan.apps {
         let goes = |unit: &String| app.stop.contains(unit);
         let owed = pending.restart.iter();
@@ -47,8 +47,11 @@ pub fn scale(wanted: &AppUnits, observed: &Observed) -> Result<Plan, Vec<Refusal
             app.start
                 .extend(new.filter(|unit| observed.state(unit) != Running::Up));
         } else if wanted.facts.instances > before {
-            app.notes
-                .push("it is stopped: they start when it does".to_owned());
+            let when = match wanted.facts.by_clock_alone() {
+                true => "they start when its clock says so",
+                false => "it is stopped: they start when it does",
+            };
+            app.notes.push(when.to_owned());
         }
         if app.is_empty() {
             app.change = Change::Keep;

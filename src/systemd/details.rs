@@ -13,7 +13,7 @@ use super::call::{self, Answer, PROPERTIES, READ};
 use super::manager::Manager;
 use super::state::{UnitState, object_path};
 
-const UNIT: &str = "org.freedesktop.systemd1.Unit";
+pub(super) const UNIT: &str = "org.freedesktop.systemd1.Unit";
 pub(super) const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// How the last process of a service ended, raw: Result=, ExecMainCode= (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3; 0: it
@@ -83,7 +83,7 @@ fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn time(usec: u64) -> Option<SystemTime> {
+pub(super) fn time(usec: u64) -> Option<SystemTime> {
     let usec = known(usec).filter(|usec| *usec > 0)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(usec))
 }

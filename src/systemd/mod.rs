@@ -12,6 +12,7 @@ mod manager;
 mod outcome;
 mod place;
 mod state;
+mod timers;
 mod watch;
 
 pub use call::Refusal;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::marker::{self, Facts};
 use super::template::Templates;
 use super::{
-    AppUnits, UnitFile, UnitSet, environment, install, quote, service, socket, target, watcher,
+    AppUnits, UnitFile, UnitSet, clock, environment, install, quote, service, socket, target,
+    watcher,
 };
 use crate::model::{App, Balance, Model};
 
@@ -17,6 +18,8 @@ pub struct Site {
     pub user_manager: bool,
     /// A unit that every unit ends with: `run` in the foreground.
     pub bind_to: Option<String>,
+    /// `run` in the foreground: no other rpmctl finds these apps.
+    pub foreground: bool,
     /// Folder of the environment files.
     pub env_dir: PathBuf,
     /// The listen shim's file.
@@ -127,8 +130,24 @@ fn compile_app(model: &Model, app: &App, site: &Site) -> Result<AppUnits, String
             false,
         )?;
     }
+    if let Some(schedule) = &app.schedule {
+        let mut context = common(app);
+        clock::fill_timer(&mut context, schedule);
+        add(
+            app.name.timer(),
+            site.templates.render("app-cron.timer", &context)?,
+            false,
+        )?;
+        let mut context = common(app);
+        clock::fill_service(&mut context, app, site)?;
+        add(
+            app.name.clock(),
+            site.templates.render("app-cron.service", &context)?,
+            false,
+        )?;
+    }
     let mut context = common(app);
-    target::fill(&mut context, app, site);
+    target::fill(&mut context, app, site, &facts);
     add(
         app.name.target(),
         site.templates.render("app.target", &context)?,
@@ -150,7 +169,7 @@ fn compile_app(model: &Model, app: &App, site: &Site) -> Result<AppUnits, String
     }
     let enabled_by = install::enabled_by(
         &units.last().expect("the target was just added").text,
-        app.autostart,
+        facts.boots(),
     );
     Ok(AppUnits {
         facts,

@@ -44,6 +44,10 @@ pub struct Facts {
     /// `listen_timeout`: an instance that is not up by then has failed.
     pub ready_timeout: Duration,
     pub max_restarts: Option<u32>,
+    /// `exp_backoff_restart_delay`
+    pub backoff: Option<Duration>,
+    /// `cron_restart`
+    pub schedule: Option<String>,
     pub memory_restart: Option<u64>,
     pub date_format: Option<String>,
     pub watch: Option<Watch>,
@@ -82,6 +86,8 @@ impl Facts {
             min_uptime: app.restart.min_uptime,
             ready_timeout: app.ready.timeout,
             max_restarts: app.restart.max,
+            backoff: app.restart.backoff.filter(|_| app.restart.auto),
+            schedule: app.schedule.as_ref().map(|times| times.cron.clone()),
             memory_restart: app.memory.as_ref().map(|memory| memory.restart.0),
             date_format: app.logs.date_format.clone(),
             watch: app.watch.clone(),
@@ -109,6 +115,21 @@ impl Facts {
     /// Whether something about the app is done by `rpmctl watch`.
     pub fn needs_watcher(&self) -> bool {
         self.memory_restart.is_some() || self.watch.is_some() || self.logs.any()
+    }
+
+    /// A job that apply does not start: the clock does. Not one that listens, whose sockets come and go with it.
+    pub fn by_clock_alone(&self) -> bool {
+        let job = !self.autorestart && self.listen.is_empty();
+        self.schedule.is_some() && job && !self.autostart
+    }
+
+    /// Whether it comes up at boot, or its clock does.
+    pub fn boots(&self) -> bool {
+        self.autostart || self.by_clock_alone()
+    }
+
+    pub fn instance_units(&self) -> impl Iterator<Item = String> {
+        (0..self.instances).map(|index| self.app.instance(index))
     }
 
     /// Every socket of the app as it runs, in the order of its start.
@@ -155,6 +176,11 @@ impl Facts {
         );
         optional("Profile", self.profile.clone());
         optional("MaxRestarts", self.max_restarts.map(|n| n.to_string()));
+        optional(
+            "BackoffMs",
+            self.backoff.map(|wait| wait.as_millis().to_string()),
+        );
+        optional("Schedule", self.schedule.clone());
         optional(
             "MaxMemoryRestart",
             self.memory_restart.map(|n| n.to_string()),
@@ -220,6 +246,10 @@ impl Facts {
                 .map_or(settle, Duration::from_millis),
             ready_timeout: Duration::from_millis(get("ReadyMs")?.parse().ok()?),
             max_restarts: get("MaxRestarts").and_then(|n| n.parse().ok()),
+            backoff: get("BackoffMs")
+                .and_then(|ms| ms.parse().ok())
+                .map(Duration::from_millis),
+            schedule: get("Schedule"),
             memory_restart: get("MaxMemoryRestart").and_then(|n| n.parse().ok()),
             date_format: get("LogDateFormat"),
             watch: watch_fact::read(|key| {
@@ -360,6 +390,8 @@ mod tests {
             min_uptime: Duration::from_secs(5),
             ready_timeout: Duration::from_secs(30),
             max_restarts: Some(16),
+            backoff: Some(Duration::from_millis(100)),
+            schedule: Some("0 3 * * *".into()),
             memory_restart: None,
             date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),
             watch: None,

@@ -3,6 +3,7 @@
 //! `compile` makes the set; one file a kind of unit; `quote` alone knows systemd's quoting; the texts are `templates/`.
 
 pub mod calendar;
+mod clock;
 pub mod compile;
 mod environment;
 mod install;

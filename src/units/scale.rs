@@ -12,13 +12,23 @@ pub fn scale(app: &AppUnits, count: u32) -> Result<AppUnits, String> {
         instances: count,
         ..app.facts.clone()
     };
-    let name = facts.app.target();
     let mut units: Vec<UnitFile> = app.units.clone();
-    let unit = units
+    // The clock's service names the instances of a job, and the target of one that runs by the clock alone does not.
+    let (target, clock) = (facts.app.target(), facts.app.clock());
+    let names = |unit: &str| match unit == target {
+        true => !facts.by_clock_alone(),
+        false => unit == clock && !facts.autorestart,
+    };
+    for unit in units
         .iter_mut()
-        .find(|unit| unit.name == name)
-        .ok_or_else(|| format!("{name} is gone"))?;
-    unit.text = marker::mark(&wanting(&app.facts, &unit.text, count)?, &facts, true);
+        .filter(|unit| unit.name == target || names(&unit.name))
+    {
+        let body = match names(&unit.name) {
+            true => wanting(&app.facts, unit, count)?,
+            false => marker::body(&unit.text).to_owned(),
+        };
+        unit.text = marker::mark(&body, &facts, unit.name == target);
+    }
     Ok(AppUnits {
         units,
         env: environment(app, count)?,
@@ -28,9 +38,9 @@ pub fn scale(app: &AppUnits, count: u32) -> Result<AppUnits, String> {
     })
 }
 
-/// The target's own text, its `Wants=` lines of instances made anew.
-fn wanting(facts: &Facts, text: &str, count: u32) -> Result<String, String> {
-    let body = marker::body(text);
+/// The unit's own text, its `Wants=` lines of instances made anew.
+fn wanting(facts: &Facts, unit: &UnitFile, count: u32) -> Result<String, String> {
+    let body = marker::body(&unit.text);
     let of_instances = |line: &&str| {
         let mut words = line.strip_prefix("Wants=").unwrap_or("").split(' ');
         words.all(|word| word.contains('@') && word.ends_with(".service") && facts.app.owns(word))
@@ -50,7 +60,7 @@ fn wanting(facts: &Facts, text: &str, count: u32) -> Result<String, String> {
         true => Ok(lines.join("\n")),
         false => Err(format!(
             "{} does not name its instances in Wants= as rpmctl's own template does: change instances in {} and apply it",
-            facts.app.target(),
+            unit.name,
             facts.file.display()
         )),
     }

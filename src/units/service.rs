@@ -62,7 +62,12 @@ pub fn fill(
         ));
     }
     context.insert("type", if start.notifies() { "notify" } else { "exec" });
-    context.insert("start_timeout", &millis(app.ready.timeout));
+    // Without readiness there is nothing to be late for but the wait before a start.
+    let start_timeout = match start.notifies() {
+        true => Some(millis(app.ready.timeout)),
+        false => backoff(app).map(|_| "infinity".to_owned()),
+    };
+    context.insert("start_timeout", &start_timeout);
     context.insert("after", &after(app));
     context.insert("user", &app.user.as_deref().map(quote::prose));
     context.insert("group", &app.group.as_deref().map(quote::prose));
@@ -85,19 +90,51 @@ pub fn fill(
     );
 
     context.insert("exec_start", &exec_start(app)?);
+    let first = backoff(app).map(|first| {
+        let script = include_str!("../../templates/backoff.sh").trim_end();
+        let allowed = match start.notifies() {
+            true => app.ready.timeout.as_millis(),
+            false => u128::from(u32::MAX),
+        };
+        format!(
+            ":/bin/sh -c {} {} {} {allowed}",
+            quote::word(script),
+            quote::word(name),
+            first.as_millis(),
+        )
+    });
+    context.insert("exec_start_pre", &first);
+    let files: &[&str] = match (counted_starts(app), backoff(app)) {
+        (None, None) => &[],
+        (Some(_), None) => &["starts"],
+        _ => &["starts", "wait"],
+    };
+    let forget: String = files
+        .iter()
+        .map(|file| format!(r#" \"${{RUNTIME_DIRECTORY%%%%:*}}/{file}\""#))
+        .collect();
     context.insert(
         "exec_stop",
-        &counted_starts(app).map(|_|
-            r#":/bin/sh -c "[ -z \"$MAINPID\" ] || rm -f \"${RUNTIME_DIRECTORY%%%%:*}/starts\"""#,
-        ),
+        &(!files.is_empty())
+            .then(|| format!(r#":/bin/sh -c "[ -z \"$MAINPID\" ] || rm -f{forget}""#)),
     );
-    let count_late = counted_starts(app).is_some() && start.notifies();
-    let stopped = include_str!("../../templates/stopped.sh").trim_end();
+    let look_back = if backoff(app).is_some() {
+        Some(include_str!("../../templates/ended.sh"))
+    } else if counted_starts(app).is_some() && start.notifies() {
+        Some(include_str!("../../templates/stopped.sh"))
+    } else {
+        None
+    };
     context.insert(
         "exec_stop_post",
-        &count_late.then(|| format!(":/bin/sh -c {}", quote::word(stopped))),
+        &look_back.map(|script| format!(":/bin/sh -c {}", quote::word(script.trim_end()))),
     );
-    restart(context, &app.restart, site, notes);
+    context.insert("restart", if app.restart.auto { "always" } else { "no" });
+    let delay = match app.restart.backoff {
+        Some(_) => SHORTEST_DELAY,
+        None => app.restart.delay.max(SHORTEST_DELAY),
+    };
+    context.insert("restart_delay", &millis(delay));
     let codes: Vec<String> = app.restart.stop_codes.iter().map(u8::to_string).collect();
     context.insert(
         "restart_prevent",
@@ -191,26 +228,9 @@ fn window_ms(restart: &Restart) -> u128 {
     restart.min_uptime.as_millis() + delay + SLACK_MS
 }
 
-/// `RestartSteps=` came with systemd 254 (NEWS); PM2 multiplies by 1.5 up to 15 s, and systemd's steps are a geometric series too.
-fn restart(context: &mut Context, restart: &Restart, site: &Site, notes: &mut Vec<String>) {
-    context.insert("restart", if restart.auto { "always" } else { "no" });
-    let mut steps = None;
-    let mut delay = restart.delay.max(SHORTEST_DELAY);
-    if let Some(first) = restart.backoff {
-        delay = first.max(SHORTEST_DELAY);
-        if site.systemd >= 254 {
-            let ratio = 15_000.0 / (first.as_millis().max(1) as f64);
-            steps = Some((ratio.ln() / 1.5f64.ln()).round().max(1.0) as u32);
-        } else {
-            notes.push(format!(
-                "exp_backoff_restart_delay: systemd {} cannot let the delay grow (254 can); it stays at {}",
-                site.systemd,
-                millis(first)
-            ));
-        }
-    }
-    context.insert("restart_delay", &millis(delay));
-    context.insert("restart_steps", &steps);
+/// The first of the growing waits before automatic restarts. `RestartSteps=` (systemd 254) cannot be had: nothing but a reset by hand ends its series.
+fn backoff(app: &App) -> Option<Duration> {
+    app.restart.backoff.filter(|_| app.restart.auto)
 }
 
 fn after(app: &App) -> Vec<String> {

@@ -44,16 +44,22 @@ impl std::fmt::Debug for EnvFile {
 impl AppUnits {
     /// The units that are to run, in the order of their start. The socket of a single instance is none of them: it comes and goes with its instance.
     pub fn wanted(&self) -> Vec<String> {
-        let name = &self.facts.app;
-        let mut wanted = self.facts.shared_units();
-        wanted.extend((0..self.facts.instances).map(|index| name.instance(index)));
+        let facts = &self.facts;
+        let mut wanted = facts.shared_units();
+        wanted.extend(facts.schedule.as_ref().map(|_| facts.app.timer()));
+        if !facts.by_clock_alone() {
+            wanted.extend(facts.instance_units());
+        }
         wanted
     }
 
     /// Every unit name that is the app's once it runs.
     pub fn names(&self) -> impl Iterator<Item = String> {
         let files = self.units.iter().map(|unit| unit.name.clone());
-        files.chain(self.wanted()).chain(self.facts.sockets())
+        files
+            .chain(self.wanted())
+            .chain(self.facts.instance_units())
+            .chain(self.facts.sockets())
     }
 
     pub fn has_socket(&self) -> bool {
@@ -64,7 +70,7 @@ impl AppUnits {
     pub fn from_files(target: &str, units: Vec<UnitFile>, env: Vec<EnvFile>) -> Option<AppUnits> {
         let text = &units.iter().find(|unit| unit.name == target)?.text;
         let facts = Facts::read(text)?;
-        let enabled_by = super::install::enabled_by(text, facts.autostart);
+        let enabled_by = super::install::enabled_by(text, facts.boots());
         Some(AppUnits {
             facts,
             units,

@@ -3,13 +3,14 @@
 use tera::Context;
 
 use super::compile::Site;
+use super::marker::Facts;
 use super::service::lines;
 use crate::model::{App, Name};
 
 /// Units a line: lines stay readable, and far below systemd's limit however many instances there are.
 const A_LINE: usize = 8;
 
-pub fn fill(context: &mut Context, app: &App, site: &Site) {
+pub fn fill(context: &mut Context, app: &App, site: &Site, facts: &Facts) {
     let mut wants = Vec::new();
     // A socket of one instance comes and goes with it.
     let shared = super::socket::shared(app);
@@ -17,7 +18,10 @@ pub fn fill(context: &mut Context, app: &App, site: &Site) {
         wants.extend(shared.into_iter().map(|(name, _)| name));
         wants.push(app.name.holder());
     }
-    wants.extend(instances(&app.name, app.instances));
+    wants.extend(app.schedule.is_some().then(|| app.name.timer()));
+    if !facts.by_clock_alone() {
+        wants.extend(instances(&app.name, app.instances));
+    }
     context.insert("wants", &wants);
     context.insert(
         "wanted_by",

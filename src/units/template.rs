@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Tera};
 
 /// Name and text of each template as shipped, under `templates/`.
-pub const SHIPPED: [(&str, &str); 6] = [
+pub const SHIPPED: [(&str, &str); 8] = [
     ("app@.service", include_str!("../../templates/app@.service")),
     ("app.socket", include_str!("../../templates/app.socket")),
     ("app@.socket", include_str!("../../templates/app@.socket")),
@@ -17,6 +17,14 @@ pub const SHIPPED: [(&str, &str); 6] = [
     (
         super::watcher::UNIT,
         include_str!("../../templates/rpmctl-watch.service"),
+    ),
+    (
+        "app-cron.timer",
+        include_str!("../../templates/app-cron.timer"),
+    ),
+    (
+        "app-cron.service",
+        include_str!("../../templates/app-cron.service"),
     ),
 ];
 

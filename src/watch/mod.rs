@@ -11,7 +11,7 @@ pub mod logs;
 mod memory;
 mod notify;
 mod resident;
-mod restart;
+pub mod restart;
 pub mod rule;
 mod run;
 mod sources;

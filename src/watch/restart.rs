@@ -165,7 +165,8 @@ async fn attempt(
     if units.is_empty() {
         return Ok(());
     }
-    announce(facts, &units, &request.reason);
+    let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
+    announce(facts, &names, &request.reason);
     let show = RefCell::new(|progress: Progress<'_>| {
         if let Progress::Arrived { unit, .. } = progress
             && let Err(error) = reasons::note(places, unit, &request.reason)
@@ -280,10 +281,10 @@ async fn chosen(
 }
 
 /// Before the first of them stops, in the journal: which, and why, in words and in fields.
-fn announce(facts: &Facts, units: &[(String, Running)], reason: &Reason) {
+pub fn announce(facts: &Facts, units: &[String], reason: &Reason) {
     let app = facts.app.as_str();
     let line = match (units, reason) {
-        ([(unit, _)], _) => {
+        ([unit], _) => {
             let number = unit
                 .trim_end_matches(".service")
                 .rsplit_once('@')

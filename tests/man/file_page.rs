@@ -127,6 +127,7 @@ pub fn text() -> String {
     ] {
         page.tagged(variable, what);
     }
+    super::restarts::sections(&mut page);
     page.section("EXAMPLE");
     page.literal(EXAMPLE.trim_end());
     page.section("SEE ALSO");

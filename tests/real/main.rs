@@ -9,11 +9,13 @@ mod nodes;
 
 mod apply;
 mod apps;
+mod backoff;
 mod bed_itself;
 mod bus;
 mod bytes;
 mod changes;
 mod client;
+mod clock;
 mod control;
 mod examples;
 mod failing;

@@ -1,0 +1,34 @@
+//! When timers elapse next.
+
+use std::time::SystemTime;
+
+use super::call::READ;
+use super::details::{UNIT, get, time, value};
+use super::manager::Manager;
+
+const TIMER: &str = "org.freedesktop.systemd1.Timer";
+
+impl Manager {
+    /// The next elapse by the calendar of each timer, in their order; none for one that is not active, or never elapses again.
+    pub async fn next_elapses(&self, timers: &[String]) -> anyhow::Result<Vec<Option<SystemTime>>> {
+        let answers = self
+            .ask(READ, || {
+                timers
+                    .iter()
+                    .flat_map(|timer| {
+                        [(UNIT, "ActiveState"), (TIMER, "NextElapseUSecRealtime")]
+                            .map(|(interface, property)| get(timer, interface, property))
+                    })
+                    .collect()
+            })
+            .await?;
+        Ok(answers
+            .chunks(2)
+            .map(|pair| {
+                let active: Option<String> = value(pair.first());
+                let next = value::<u64>(pair.get(1)).and_then(time);
+                next.filter(|_| active.as_deref() == Some("active"))
+            })
+            .collect())
+    }
+}
