@@ -10,20 +10,6 @@ use crate::machine::{self, PATIENCE};
 const VICTIM: &str = "RPMCTL_GUEST_VICTIM";
 
 #[test]
-fn a_reboot_and_a_cut_of_the_power_keep_the_disk() {
-    let guest = machine::shared();
-    guest.write("/srv/kept", 0o644, "kept\n");
-    guest.ok(&["sync", "/srv/kept"]);
-    let boot = || guest.read("/proc/sys/kernel/random/boot_id");
-    let first = boot();
-    guest.reboot();
-    let second = boot();
-    guest.cut_power();
-    assert_eq!(BTreeSet::from([first, second, boot()]).len(), 3);
-    assert_eq!(guest.read("/srv/kept"), "kept\n");
-}
-
-#[test]
 fn a_program_that_nobody_waits_for_is_ended() {
     let guest = machine::shared();
     let sleeper = guest
