@@ -1,6 +1,6 @@
 //! An ecosystem file, checked against this machine and compiled for one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -8,10 +8,11 @@ use super::args::FileArgs;
 use super::report::{Shown, Stop};
 use super::{ecosystem, machine as here, out, table};
 use crate::config::{self, Options};
+use crate::host::owner;
 use crate::model::Model;
 use crate::unit_files::{Places, preload, scan, shim};
 use crate::units::template::{self, Templates};
-use crate::units::{self, Site, UnitFile, UnitSet};
+use crate::units::{self, AppUnits, Site, UnitFile, UnitSet};
 
 /// For which machine a file is compiled.
 pub struct For<'a> {
@@ -40,6 +41,9 @@ pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result
     let site = site(machine)?;
     let mut set = units::compile(&model, &site)
         .map_err(|errors| Stop::new(errors.join("\nerror: ")).hint("nothing was changed"))?;
+    if let Some((app, note)) = whoever_may_be_root(&mut set, machine, &site.rpmctl) {
+        app.notes.push(note);
+    }
     for note in notes {
         let mut apps = set.apps.iter_mut();
         let name = note.app.as_deref();
@@ -51,6 +55,26 @@ pub fn compile(args: &FileArgs, machine: &For<'_>, json: bool) -> anyhow::Result
         set,
         file: model.file,
     })
+}
+
+/// Root's units are about to name a program that somebody else may replace; told to the first app that needs one of them.
+fn whoever_may_be_root<'a>(
+    set: &'a mut UnitSet,
+    machine: &For<'_>,
+    rpmctl: &Path,
+) -> Option<(&'a mut AppUnits, String)> {
+    let runs_it = |app: &AppUnits| app.facts.needs_watcher() || app.facts.schedule.is_some();
+    let app = set.apps.iter_mut().find(|app| runs_it(app))?;
+    if machine.user_manager || machine.foreground || !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let others = owner::others_may_replace(rpmctl)?;
+    let path = rpmctl.display();
+    let note = format!(
+        "its units run {path} as root, and {} is not root's alone: whoever may write there becomes root; `sudo install {path} /usr/local/bin/`, and apply with that one",
+        others.display()
+    );
+    Some((app, note))
 }
 
 fn site(machine: &For<'_>) -> anyhow::Result<Site> {

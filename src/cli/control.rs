@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -108,8 +109,16 @@ fn not_found(apps: &BTreeMap<String, AppUnits>, unknown: &[Unknown]) -> Stop {
         .iter()
         .filter_map(|one| one.close.as_deref())
         .collect();
+    let file = unknown.iter().find(|one| one.target.contains('.'));
     if !close.is_empty() {
         stop.hint(format!("did you mean {}?", close.join(", ")))
+    } else if let Some(file) = file.filter(|file| file.target.ends_with(".toml")) {
+        stop.hint(format!(
+            "what a file says is started by: rpmctl apply {}",
+            file.target
+        ))
+    } else if file.is_some_and(|file| Path::new(&file.target).is_file()) {
+        stop.hint("a program needs an ecosystem file: rpmctl init writes one, rpmctl apply starts what it says")
     } else {
         let names: Vec<&str> = apps.keys().take(8).map(String::as_str).collect();
         stop.hint(format!("there are: {}", names.join(", ")))

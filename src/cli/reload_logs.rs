@@ -35,8 +35,8 @@ pub async fn run(user: bool) -> anyhow::Result<ExitCode> {
         let moved = state::moved(&machine.places)?;
         if moved.paths.is_empty() {
             out::line(&match moved.of {
-                1 => "1 log file is open as it is called".to_owned(),
-                of => format!("{of} log files are open as they are called"),
+                1 => "reopened 1 log file".to_owned(),
+                of => format!("reopened {of} log files"),
             })?;
             return Ok(ExitCode::SUCCESS);
         }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod elf;
+pub mod owner;
 mod program;
 
 use std::ffi::OsStr;

@@ -25,10 +25,11 @@ pub fn text() -> String {
     for key in KEYS.iter().filter(|key| key.status == Status::Now) {
         of_key(&mut page, key);
     }
-    page.section("KEYS FOR A LATER VERSION");
-    page.text("Checked, and noted in the plan; meanwhile:");
-    for key in KEYS {
-        if let Status::Later(_) = key.status {
+    let later = |key: &&Key| matches!(key.status, Status::Later(_));
+    if KEYS.iter().any(|key| later(&key)) {
+        page.section("KEYS FOR A LATER VERSION");
+        page.text("Checked, and noted in the plan; meanwhile:");
+        for key in KEYS.iter().filter(later) {
             of_key(&mut page, key);
         }
     }
@@ -197,7 +198,7 @@ fn watching(page: &mut Page) {
     ] {
         page.tagged(pattern, what);
     }
-    page.text("Of watch_options, in camelCase or snake_case:");
+    page.paragraph("Of watch_options, in camelCase or snake_case:");
     for (option, what) in [
         (
             "usePolling, interval",
