@@ -19,13 +19,16 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use flate2::{Compression, GzBuilder};
 use jiff::civil::{DateTime, date};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan, Unit};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use rustix::fs::{
     AtFlags, Dir, DirEntry, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps,
 };
 use rustix::io::Errno;
 
 use crate::model::Rotation;
+
+/// So many names are tried for one file.
+const TRIES: u32 = 1000;
 
 /// A log file that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,17 +107,18 @@ impl Old {
 /// Which of the old ones go: all beyond the `keep` newest, and those older than `max_age`. A file that is there both packed and not counts once.
 pub fn expired(rule: &Rotation, old: &[Old], now: u64, zone: &TimeZone) -> Vec<Old> {
     let now = local(now, zone);
-    let mut times: Vec<DateTime> = old.iter().map(|old| old.at).collect();
+    let last = plausible(now);
+    // Those that cannot be are the oldest, or they would drive out every new one.
+    let order = |at: DateTime| (at <= last, at);
+    let mut times: Vec<_> = old.iter().map(|old| order(old.at)).collect();
     times.sort_unstable_by(|a, b| b.cmp(a));
     times.dedup();
     let oldest = match rule.keep {
-        // None of them.
-        Some(0) => Some(DateTime::MAX),
+        Some(0) | None => None,
         Some(keep) => times.get(keep as usize - 1).copied(),
-        None => None,
     };
     let goes = |at: DateTime| {
-        let beyond = rule.keep == Some(0) || oldest.is_some_and(|oldest| at < oldest);
+        let beyond = rule.keep == Some(0) || oldest.is_some_and(|oldest| order(at) < oldest);
         let age = now.duration_since(at);
         let aged = rule
             .max_age
@@ -139,25 +143,20 @@ pub fn set_aside(
         Err(error) => return Err(error.into()),
     }
     // Later than every other: several within a second, or the hour that a clock repeats, must not stand among those that go first.
+    let mut at = local(now, zone);
+    let last = plausible(at);
     let newest = names(folder)?
         .iter()
         .filter_map(|found| Old::of(name, found))
         .map(|old| old.at)
+        .filter(|at| *at <= last)
         .max();
-    let mut at = local(now, zone);
-    if let Some(newest) = newest.filter(|newest| {
-        *newest
-            >= at
-                .round(
-                    jiff::civil::DateTimeRound::new()
-                        .smallest(Unit::Second)
-                        .mode(jiff::RoundMode::Trunc),
-                )
-                .unwrap_or(at)
-    }) {
-        at = later(newest);
+    if let Some(newest) = newest
+        && later(newest)? > at
+    {
+        at = later(newest)?;
     }
-    loop {
+    for _ in 0..TRIES {
         let mut old = name.to_owned();
         old.push(at.strftime("-%Y%m%d-%H%M%S").to_string());
         let packed = with(&old, ".gz");
@@ -173,7 +172,7 @@ pub fn set_aside(
                     rustix::fs::renameat(folder, name, folder, &old)?
                 }
                 Err(Errno::EXIST) => {
-                    at = later(at);
+                    at = later(at)?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -181,12 +180,22 @@ pub fn set_aside(
             settle(folder)?;
             return Ok(Some(old));
         }
-        at = later(at);
+        at = later(at)?;
     }
+    Err(taken())
 }
 
-fn later(at: DateTime) -> DateTime {
-    at.checked_add(1.second()).unwrap_or(DateTime::MAX)
+fn later(at: DateTime) -> io::Result<DateTime> {
+    at.checked_add(1.second()).map_err(|_| taken())
+}
+
+fn taken() -> io::Error {
+    io::Error::other("the names that old files get are taken; remove some of them")
+}
+
+/// Old files are not from later than that: clocks are set, and the app's user may give a file any name.
+fn plausible(now: DateTime) -> DateTime {
+    now.checked_add(1.day()).unwrap_or(DateTime::MAX)
 }
 
 /// Finishes what a rotation left to do, or what a kill left undone: packs what is to be packed, and removes old ones that are over.
@@ -257,7 +266,7 @@ fn pack(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
             Some(rustix::fs::Uid::from_raw(stat.st_uid)),
             Some(rustix::fs::Gid::from_raw(stat.st_gid)),
         );
-        rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode))?;
+        rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode & 0o777))?;
         let time = |sec, nsec| Timespec {
             tv_sec: sec,
             tv_nsec: nsec as _,

@@ -233,6 +233,18 @@ fn set_aside_and_packed() {
 }
 
 #[test]
+fn names_from_a_time_to_come_stand_in_nobodys_way() {
+    let now = "2026-11-23T12:00:00.5";
+    let folder = Folder::with(&[("out.log", b"")]);
+    for old in ["99991231-235959", "20261123-130000"] {
+        fs::write(folder.path().join(format!("out.log-{old}")), "").unwrap();
+    }
+    assert_eq!(folder.set_aside(now).unwrap(), "out.log-20261123-130001");
+    folder.tidy("size=1 keep=1", now).unwrap();
+    assert_eq!(folder.names(), ["out.log-20261123-130001"]);
+}
+
+#[test]
 fn what_somebody_else_moved_is_left() {
     let folder = Folder::with(&[("out.log", b"one\n")]);
     let dir = folder.fd();
