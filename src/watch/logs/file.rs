@@ -47,7 +47,7 @@ pub struct LogFile {
     pub first_at: Option<u64>,
     /// The same of the file's first line, and which file that is.
     pub begun: Option<(Identity, u64)>,
-    /// The file that was set aside, whose owner and mode the next gets.
+    /// The file that was set aside, whose group and mode the next gets.
     aside: Option<Metadata>,
     /// Old files may be there that go by the rule.
     pub untidy: bool,
@@ -71,6 +71,20 @@ pub struct Failing {
     pub buffered: Option<Position>,
     /// Lines beyond `buffered` were passed over.
     pub missed: bool,
+}
+
+/// Gives a new file the old one's group and mode. Not when it is another's: the app's user may have laid a link there meanwhile.
+fn like(new: &File, old: &Metadata, account: Option<&Account>) -> io::Result<()> {
+    let owner = account.map_or_else(
+        || rustix::process::geteuid().as_raw(),
+        |account| account.uid,
+    );
+    let found = new.metadata()?;
+    if found.nlink() == 1 && (found.uid(), old.uid()) == (owner, owner) {
+        fchown(new, None, Some(old.gid()))?;
+        new.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
+    }
+    Ok(())
 }
 
 impl LogFile {
@@ -134,10 +148,7 @@ impl LogFile {
         if let Some(old) = self.aside.take()
             && open.size == 0
         {
-            // It belongs to the app's user anyway.
-            let _ = fchown(&open.file, Some(old.uid()), Some(old.gid()));
-            let mode = Permissions::from_mode(old.mode() & 0o7777);
-            let _ = open.file.set_permissions(mode);
+            let _ = like(&open.file, &old, account.as_ref());
         }
         self.open = Some(open);
         Ok(true)
@@ -257,5 +268,46 @@ impl LogFile {
             },
             trouble: self.failing.as_ref().map(|failing| failing.why.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::chown;
+
+    #[test]
+    fn a_file_of_somebody_elses_keeps_its_owner_and_mode() {
+        const USER: u32 = 54_323;
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, owner: u32, mode: u32| {
+            let path = folder.path().join(name);
+            let file = File::create(&path).unwrap();
+            chown(&path, Some(owner), Some(owner)).unwrap();
+            file.set_permissions(Permissions::from_mode(mode)).unwrap();
+            (path, file)
+        };
+        let look = |file: &File| {
+            let found = file.metadata().unwrap();
+            (found.uid(), found.gid(), found.mode() & 0o7777)
+        };
+        let account = Account {
+            uid: USER,
+            gid: USER,
+            groups: vec![USER],
+        };
+        let (path, old) = file("old", USER, 0o4666);
+        chown(path, Some(USER), Some(4)).unwrap();
+        old.set_permissions(Permissions::from_mode(0o4666)).unwrap();
+        let old = old.metadata().unwrap();
+        let (_, others) = file("others", USER + 1, 0o622);
+        like(&others, &old, Some(&account)).unwrap();
+        assert_eq!(look(&others), (USER + 1, USER + 1, 0o622));
+        let (_, new) = file("new", USER, 0o640);
+        like(&new, &old, Some(&account)).unwrap();
+        assert_eq!(look(&new), (USER, 4, 0o666));
+        // The old one was not the user's: its owner is not handed on.
+        like(&new, &others.metadata().unwrap(), Some(&account)).unwrap();
+        assert_eq!(look(&new), (USER, 4, 0o666));
     }
 }
