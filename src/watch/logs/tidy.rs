@@ -1,6 +1,7 @@
 //! Files that were set aside are packed and removed beside the writing: in a thread that is there while there is work.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -50,9 +51,12 @@ fn run(shared: &Mutex<Work>) {
             return;
         };
         drop(work);
-        if let Err(error) = tidy(&path, &job) {
-            (job.failed)(open::words(&error));
-        }
+        // One that panics costs itself alone: the thread would never be there again.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            if let Err(error) = tidy(&path, &job) {
+                (job.failed)(open::words(&error));
+            }
+        }));
     }
 }
 
@@ -68,4 +72,33 @@ fn lock(shared: &Mutex<Work>) -> MutexGuard<'_, Work> {
     shared
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn a_panic_costs_one_job() {
+        let tidier = Tidier::default();
+        let (tell, told) = channel();
+        let add = |path: &str, panics: bool| {
+            let tell = tell.clone();
+            let job = Job {
+                rule: "size=1".parse().unwrap(),
+                account: None,
+                failed: Box::new(move |why| {
+                    tell.send(why).unwrap();
+                    assert!(!panics, "as this test wants it");
+                }),
+            };
+            tidier.add(PathBuf::from(path), job);
+        };
+        for (path, panics) in [("/none/1/out.log", true), ("/none/2/out.log", false)] {
+            add(path, panics);
+            told.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+    }
 }
