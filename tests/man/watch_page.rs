@@ -115,8 +115,9 @@ const LOG_FILES: [&str; 8] = [
      how far that is, and how long each file was then, is on record after each batch and, synced to disk, at least every ten seconds; what is beyond is\n\
      cut off and read again from the journal. What journald no longer has when it is to be read (SystemMaxUse= in journald.conf) is told as missing.",
     "Missing folders are made, mode 0755, and files, mode 0640, for the app's user and group. Where all folders above belong to root and nobody else may write\n\
-     to them, root opens the file; elsewhere it is opened with the rights of the app's user, so no link leads where that user may not write. For an app of\n\
-     root's in a folder of another user's no link is followed.",
+     to them, root opens the file; elsewhere it is opened with the rights of the app's user, so no link leads where that user may not write. In a folder\n\
+     of root's that a group may write to, and the app's user may not, such as Ubuntu's /var/log, root makes what is missing and sets files aside, and follows\n\
+     no link; in a folder that everybody may write to it does nothing. For an app of root's in a folder of another user's no link is followed.",
     "logrotate(8) needs no copytruncate: a file that was moved away is noticed before the next batch. rpmctl reload-logs, or SIGHUP, does it at once, as a\n\
      postrotate script should before files are compressed. copytruncate works, and loses what is written between the copy and the cut.",
     "A file that cannot be written (no space, no rights, no such user) stops alone: the app and all other files go on. It is told in the journal, in systemctl\n\

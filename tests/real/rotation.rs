@@ -12,7 +12,8 @@ fn rotated_files_have_every_line_once_and_flush_empties_what_is_written() {
     let bed = apps::bed();
     let lines = "import sys, time\nfor i in range(60000):\n  print('line', i)\n  if i % 20 == 0: sys.stdout.flush(); time.sleep(0.001)\n";
     bed.write("/srv/lines.py", 0o644, lines);
-    bed.sh_ok("mkdir -p /srv/theirs && chown app /srv/theirs");
+    // As Ubuntu's /var/log: root's, and a group's that the app's user is not in.
+    bed.sh_ok("mkdir -p /srv/shared && chgrp adm /srv/shared && chmod 775 /srv/shared");
     let app = |name: &str, more: &str| {
         format!("[[apps]]\nname = \"{name}\"\nscript = \"lines.py\"\nautorestart = false\n{more}\n")
     };
@@ -22,7 +23,7 @@ fn rotated_files_have_every_line_once_and_flush_empties_what_is_written() {
     );
     let few = app(
         "ro-few",
-        "user = \"app\"\nout_file = \"/srv/theirs/out.log\"\nlog_namespace = true\nlog_rotate = { size = \"100K\", keep = 2, compress = false }",
+        "user = \"app\"\nout_file = \"/srv/shared/theirs/out.log\"\nlog_namespace = true\nlog_rotate = { size = \"100K\", keep = 2, compress = false }",
     );
     apply(&bed, &format!("{all}{few}"));
     let files = || bed.run(&["ls", "/var/log/ro"]).stdout.lines().count();
@@ -32,7 +33,7 @@ fn rotated_files_have_every_line_once_and_flush_empties_what_is_written() {
         bed.ok(&["systemctl", "kill", "-s", "KILL", WATCHER]);
     }
     let last = format!("line {}\n", COUNT - 1);
-    for path in ["/var/log/ro/out.log", "/srv/theirs/out.log"] {
+    for path in ["/var/log/ro/out.log", "/srv/shared/theirs/out.log"] {
         bed.wait_until("the last line is in the file", PATIENCE, || {
             bed.run(&["tail", "-n1", path]).stdout == last
         });
@@ -49,16 +50,16 @@ fn rotated_files_have_every_line_once_and_flush_empties_what_is_written() {
     let found = kept("zcat -f /var/log/ro/out.log-* /var/log/ro/out.log");
     assert!(found == whole, "{} of {} bytes", found.len(), whole.len());
     bed.wait_until("two old ones are left", PATIENCE, || {
-        kept("ls /srv/theirs").lines().count() == 3
+        kept("ls /srv/shared/theirs").lines().count() == 3
     });
-    let found = kept("cat /srv/theirs/out.log-* /srv/theirs/out.log");
+    let found = kept("cat /srv/shared/theirs/out.log-* /srv/shared/theirs/out.log");
     assert!(
         whole.ends_with(&found) && found.len() > 200 << 10,
         "{}",
         found.len()
     );
-    let owners = kept("stat -c '%U %a' /srv/theirs/out.log*");
-    assert_eq!(owners, "app 640\n".repeat(3));
+    let owners = kept("stat -c '%U %a' /srv/shared/theirs /srv/shared/theirs/out.log*");
+    assert_eq!(owners, format!("app 755\n{}", "app 640\n".repeat(3)));
 
     let output: Value = serde_json::from_str(&ok(&bed, &["flush", "ro-all", "--json"])).unwrap();
     let file = &output["apps"][0]["files"][0];
@@ -70,7 +71,7 @@ fn rotated_files_have_every_line_once_and_flush_empties_what_is_written() {
     assert_eq!(kept("cat /var/log/ro/out.log"), "");
     assert!(kept("ls /var/log/ro").lines().count() > 1, "old ones stay");
     assert!(
-        kept("tail -n1 /srv/theirs/out.log") == last,
+        kept("tail -n1 /srv/shared/theirs/out.log") == last,
         "the other app's stay"
     );
     // What comes next stands alone in it.

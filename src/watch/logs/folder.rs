@@ -1,13 +1,13 @@
-//! The folder of a log file, to rename and remove in: found and worked in with the rights that `open` opens the file with.
+//! The folder of a log file, to rename and remove in: found and worked in where `descend` leads.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use super::open::{LINKS, Rights, parts, roots_alone};
+use super::descend::{self, Way};
 use crate::host::accounts::Account;
 
 const FOLDER: OFlags = OFlags::RDONLY
@@ -22,7 +22,22 @@ pub fn within<T>(
 ) -> io::Result<T> {
     match account.filter(|_| rustix::process::geteuid().is_root()) {
         None => plain(path, work),
-        Some(account) => walk(path, account, work),
+        Some(account) => match descend::descend(path, account, false)? {
+            Way::Theirs { path, rights } => {
+                let done = plain(&path, work);
+                drop(rights);
+                done
+            }
+            // Where others may have laid what is there, names change within their own folder, and nothing is followed.
+            Way::Roots { folder, name, .. } => work(folder.as_fd(), &name),
+            Way::Foreign { base, mut below } => {
+                let name = below.file_name().unwrap_or_default().to_owned();
+                below.set_file_name(".");
+                let no_links = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+                let folder = rustix::fs::openat2(base, below, FOLDER, Mode::empty(), no_links)?;
+                work(folder.as_fd(), &name)
+            }
+        },
     }
 }
 
@@ -34,50 +49,6 @@ fn plain<T>(
     let name = path.file_name().unwrap_or_default();
     let folder = open(path.parent().unwrap_or(Path::new("/")))?;
     work(folder.as_fd(), name)
-}
-
-/// From `/` on while only root could have laid what is there, as `open` does.
-fn walk<T>(
-    path: &Path,
-    account: &Account,
-    work: impl FnOnce(BorrowedFd<'_>, &OsStr) -> io::Result<T>,
-) -> io::Result<T> {
-    let mut at = PathBuf::from("/");
-    let mut rest = parts(path)?;
-    let mut links = 0;
-    while let Some(name) = rest.pop_front() {
-        let next = at.join(&name);
-        let found = next.symlink_metadata()?;
-        if found.is_symlink() {
-            links += 1;
-            if links > LINKS {
-                return Err(rustix::io::Errno::LOOP.into());
-            }
-            let target = std::fs::read_link(&next)?;
-            if target.is_absolute() {
-                at = PathBuf::from("/");
-            }
-            let mut more = parts(&target)?;
-            more.append(&mut rest);
-            rest = more;
-        } else if rest.is_empty() {
-            return work(open(&at)?.as_fd(), &name);
-        } else if roots_alone(&found) {
-            at = next;
-        } else if account.uid != 0 {
-            let below: PathBuf = rest.iter().collect();
-            let _rights = Rights::take(account)?;
-            return plain(&next.join(below), work);
-        } else {
-            let name: OsString = rest.pop_back().unwrap_or_default();
-            let below: PathBuf = std::iter::once(OsString::from(".")).chain(rest).collect();
-            let no_links = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
-            let base = open(&next)?;
-            let folder = rustix::fs::openat2(base, below, FOLDER, Mode::empty(), no_links)?;
-            return work(folder.as_fd(), &name);
-        }
-    }
-    Err(rustix::io::Errno::ISDIR.into())
 }
 
 fn open(folder: &Path) -> io::Result<OwnedFd> {

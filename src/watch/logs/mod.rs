@@ -2,11 +2,12 @@
 //!
 //! The journal stays the source: a file that cannot be written to, or a watcher that is not there, delays lines and loses none that journald keeps.
 //! `apps` says whose a line is, `place` which files take it, `line` how it looks there, `parts` joins what journald cut; `follow` reads, `file` and `open`
-//! write, `rotate`, `folder` and `tidy` set files aside, `state` is what is on record. `writer` is the loop over it all, in a thread of its own: `wanted` what is to be written, `sort` a line to its
-//! files, `commit` the files, `tell` what is wrong.
+//! write, `rotate`, `folder` and `tidy` set files aside, where `descend` leads and with whose `rights`; `state` is what is on record. `writer` is the loop
+//! over it all, in a thread of its own: `wanted` what is to be written, `sort` a line to its files, `commit` the files, `tell` what is wrong.
 
 mod apps;
 mod commit;
+mod descend;
 mod file;
 mod folder;
 mod follow;
@@ -15,6 +16,7 @@ mod open;
 mod parts;
 pub mod place;
 mod position;
+mod rights;
 pub mod rotate;
 mod sort;
 pub mod state;

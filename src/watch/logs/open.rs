@@ -1,24 +1,19 @@
-//! Opens a log file for appending, and makes the folders above it.
-//!
-//! The path lies where the app's user may write, so it may be a trap: a link to a file of root's. While every folder from `/` on is root's and nobody
-//! else may write to it, root walks; from the first other folder on this thread works with the app's user's rights, so that the kernel itself refuses what
-//! that user may not do. An app of root's in a folder of somebody else's gets no link followed at all. What is made belongs to the app's user and group:
-//! folders 0755, files 0640.
+//! Opens a log file for appending, and makes the folders above it, where `descend` leads. What is made belongs to the app's user and group: folders 0755,
+//! files 0640.
 
-use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, fchown};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
-use rustix::process::{Gid, Uid};
-use rustix::thread;
 
+use super::descend::{self, FOLDER, Way};
+use super::rights::Rights;
 use crate::host::accounts::Account;
 
-const FOLDER: Mode = Mode::from_raw_mode(0o755);
 const FILE: Mode = Mode::from_raw_mode(0o640);
 /// Never waits for the other end of a pipe, never becomes our terminal.
 const APPEND: OFlags = OFlags::WRONLY
@@ -26,8 +21,6 @@ const APPEND: OFlags = OFlags::WRONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
-/// As the kernel's own limit, path_resolution(7).
-pub(super) const LINKS: u32 = 40;
 
 /// The file at an absolute path, made where it is missing. `account`: whose it is to be; None: our own, with our rights.
 /// Errors: what the kernel says, or it is no regular file.
@@ -43,7 +36,19 @@ pub fn existing(path: &Path, account: Option<&Account>) -> io::Result<File> {
 fn open(path: &Path, account: Option<&Account>, make: bool) -> io::Result<File> {
     let file = match account.filter(|_| rustix::process::geteuid().is_root()) {
         None => plain(path, make)?,
-        Some(account) => walk(path, account, make)?,
+        Some(account) => match descend::descend(path, account, make)? {
+            Way::Theirs { path, rights } => {
+                let file = plain(&path, make)?;
+                drop(rights);
+                file
+            }
+            Way::Roots {
+                folder,
+                name,
+                shared,
+            } => roots(&folder, &name, account, shared, make)?,
+            Way::Foreign { base, below } => foreign(&base, &below, make)?,
+        },
     };
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("is not a regular file"));
@@ -60,106 +65,30 @@ fn plain(path: &Path, make: bool) -> io::Result<File> {
     Ok(rustix::fs::open(path, flags, FILE)?.into())
 }
 
-/// What the kernel says, without its number.
-pub fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
+/// In a folder of root's. `shared`: what is there may be anybody's, so only its owner's rights open it.
+fn roots(
+    folder: &OwnedFd,
+    name: &OsStr,
+    account: &Account,
+    shared: bool,
+    make: bool,
+) -> io::Result<File> {
+    let flags = APPEND | OFlags::NOFOLLOW;
+    let there = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    if make && !there {
+        let flags = flags | OFlags::CREATE | OFlags::EXCL;
+        let file = File::from(rustix::fs::openat(folder, name, flags, FILE)?);
+        fchown(&file, Some(account.uid), Some(account.gid))?;
+        return Ok(file);
     }
+    let rights = shared.then(|| Rights::take(account)).transpose()?;
+    let file = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    drop(rights);
+    Ok(file.into())
 }
 
-/// From `/` on while only root could have laid what is there.
-fn walk(path: &Path, account: &Account, make: bool) -> io::Result<File> {
-    let mut at = PathBuf::from("/");
-    let mut rest = parts(path)?;
-    let mut links = 0;
-    while let Some(name) = rest.pop_front() {
-        let next = at.join(&name);
-        let last = rest.is_empty();
-        let found = match next.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-                if last {
-                    return made(&next, account);
-                }
-                rustix::fs::mkdir(&next, FOLDER)?;
-                rustix::fs::chownat(
-                    rustix::fs::CWD,
-                    &next,
-                    Some(Uid::from_raw(account.uid)),
-                    Some(Gid::from_raw(account.gid)),
-                    AtFlags::SYMLINK_NOFOLLOW,
-                )?;
-                next.symlink_metadata()?
-            }
-            other => other?,
-        };
-        if found.is_symlink() {
-            links += 1;
-            if links > LINKS {
-                return Err(rustix::io::Errno::LOOP.into());
-            }
-            let target = std::fs::read_link(&next)?;
-            if target.is_absolute() {
-                at = PathBuf::from("/");
-            }
-            let mut more = parts(&target)?;
-            more.append(&mut rest);
-            rest = more;
-        } else if last {
-            return Ok(rustix::fs::open(&next, APPEND | OFlags::NOFOLLOW, FILE)?.into());
-        } else if !found.is_dir() {
-            return Err(rustix::io::Errno::NOTDIR.into());
-        } else if roots_alone(&found) {
-            at = next;
-        } else {
-            let below: PathBuf = rest.iter().collect();
-            return others(&next, &below, account, make);
-        }
-    }
-    Err(rustix::io::Errno::ISDIR.into())
-}
-
-/// Names of a path; `..` is refused, because it means another folder after a link.
-pub(super) fn parts(path: &Path) -> io::Result<VecDeque<OsString>> {
-    path.components()
-        .filter_map(|part| match part {
-            Component::Normal(name) => Some(Ok(OsStr::to_owned(name))),
-            Component::ParentDir => Some(Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the path goes through \"..\"",
-            ))),
-            _ => None,
-        })
-        .collect()
-}
-
-pub(super) fn roots_alone(folder: &std::fs::Metadata) -> bool {
-    let others = if folder.gid() == 0 { 0o002 } else { 0o022 };
-    folder.uid() == 0 && folder.mode() & others == 0
-}
-
-/// A new file in a folder that only root can write to.
-fn made(path: &Path, account: &Account) -> io::Result<File> {
-    let flags = APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-    let file = File::from(rustix::fs::open(path, flags, FILE)?);
-    fchown(&file, Some(account.uid), Some(account.gid))?;
-    Ok(file)
-}
-
-/// Below a folder that others may write to.
-fn others(folder: &Path, below: &Path, account: &Account, make: bool) -> io::Result<File> {
-    if account.uid != 0 {
-        let _rights = Rights::take(account)?;
-        return plain(&folder.join(below), make);
-    }
-    let base = rustix::fs::open(
-        folder,
-        OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::PATH,
-        Mode::empty(),
-    )?;
+/// For an app of root's, below a folder that others may write to.
+fn foreign(base: &OwnedFd, below: &Path, make: bool) -> io::Result<File> {
     let no_links = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
     let mut flags = APPEND | OFlags::NOFOLLOW;
     if make {
@@ -178,7 +107,7 @@ fn others(folder: &Path, below: &Path, account: &Account, make: bool) -> io::Res
         }
     }
     let mode = if make { FILE } else { Mode::empty() };
-    let file = File::from(rustix::fs::openat2(&base, below, flags, mode, no_links)?);
+    let file = File::from(rustix::fs::openat2(base, below, flags, mode, no_links)?);
     if file.metadata()?.nlink() > 1 {
         return Err(io::Error::other(
             "is a second name of another file, in a folder that is not root's",
@@ -187,38 +116,14 @@ fn others(folder: &Path, below: &Path, account: &Account, make: bool) -> io::Res
     Ok(file)
 }
 
-/// This thread works with a user's rights until it is dropped.
-pub(super) struct Rights {
-    groups: Vec<Gid>,
-}
-
-impl Rights {
-    pub(super) fn take(account: &Account) -> io::Result<Rights> {
-        let rights = Rights {
-            groups: rustix::process::getgroups()?,
-        };
-        let groups: Vec<Gid> = account
-            .groups
-            .iter()
-            .map(|gid| Gid::from_raw(*gid))
-            .collect();
-        thread::set_thread_groups(&groups)?;
-        // Only the effective ids: the real ones are the way back.
-        let keep = None::<Gid>;
-        thread::set_thread_res_gid(keep, Gid::from_raw(account.gid), keep)?;
-        let keep = None::<Uid>;
-        thread::set_thread_res_uid(keep, Uid::from_raw(account.uid), keep)?;
-        Ok(rights)
-    }
-}
-
-impl Drop for Rights {
-    fn drop(&mut self) {
-        let back = thread::set_thread_res_uid(None::<Uid>, Uid::ROOT, None::<Uid>)
-            .and_then(|()| thread::set_thread_res_gid(None::<Gid>, Gid::ROOT, None::<Gid>))
-            .and_then(|()| thread::set_thread_groups(&self.groups));
-        // Everything that follows would be done with the wrong rights.
-        back.expect("root takes its rights back");
+/// What the kernel says, without its number.
+pub fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
     }
 }
 
