@@ -37,6 +37,8 @@ pub fn text() -> String {
     for paragraph in LOG_FILES {
         page.paragraph(paragraph);
     }
+    page.paragraph(LOGROTATE);
+    page.literal(LOGROTATE_FILE);
     page.section("JOURNAL");
     page.text("What it does is in the journal, and in rpmctl logs APP among systemd's lines about the app. The fields of its lines:");
     for (field, what) in FIELDS {
@@ -104,7 +106,7 @@ const MEMORY: [&str; 3] = [
      controller counts memory.",
 ];
 
-const LOG_FILES: [&str; 8] = [
+const LOG_FILES: [&str; 7] = [
     "out_file takes stdout, error_file stderr, log_file both, of every line that journald gets from the app from the apply on that gave it the file. Each is\n\
      the app's bytes as they are, with log_date_format before them, or with log_type = \"json\" an object with PM2's keys message, timestamp, type (out, err),\n\
      process_id (the instance) and app_name. Empty lines are not there: journald keeps none. What systemd and rpmctl say of the app is in the journal alone.\n\
@@ -118,14 +120,29 @@ const LOG_FILES: [&str; 8] = [
      to them, root opens the file; elsewhere it is opened with the rights of the app's user, so no link leads where that user may not write. In a folder\n\
      of root's that a group may write to, and the app's user may not, such as Ubuntu's /var/log, root makes what is missing and sets files aside, and follows\n\
      no link; in a folder that everybody may write to it does nothing. For an app of root's in a folder of another user's no link is followed.",
-    "logrotate(8) needs no copytruncate: a file that was moved away is noticed before the next batch. rpmctl reload-logs, or SIGHUP, does it at once, as a\n\
-     postrotate script should before files are compressed. copytruncate works, and loses what is written between the copy and the cut.",
     "A file that cannot be written (no space, no rights, no such user) stops alone: the app and all other files go on. It is told in the journal, in systemctl\n\
      status and in rpmctl show, tried again every five seconds, and then gets what it missed from the journal, in order.",
     "journald drops what a unit writes beyond some 10,000 lines in 30 seconds. Apps' units lift that; a user's units cannot, for journald counts the user's\n\
      manager as a whole: LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in a drop-in of user@.service do. What was dropped of a system unit is told.",
     "Lines of a child that runs as another user than the app are in their order among themselves, not always with those of the app.",
 ];
+
+const LOGROTATE: &str = "logrotate(8) needs no copytruncate: a file that was moved away is noticed before the next batch. rpmctl reload-logs, or SIGHUP, does it at once, as a\n\
+     postrotate script should before files are compressed. copytruncate works, and loses what is written between the copy and the cut. In a\n\
+     folder that a group other than root's may write to logrotate wants su; in one of the app's user's it is safer:";
+
+const LOGROTATE_FILE: &str = "\
+/var/log/app/*.log {
+    su app app
+    daily
+    rotate 14
+    create
+    compress
+    postrotate
+        rpmctl reload-logs
+    endscript
+}
+";
 
 const FIELDS: [(&str, &str); 7] = [
     ("SYSLOG_IDENTIFIER", "rpmctl."),
