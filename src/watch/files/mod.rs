@@ -253,6 +253,7 @@ impl Files {
         let (Some(kernel), Ok((seen, dry))) = (&mut self.kernel, seen) else {
             // Nothing is known to make reading fail; without it everything is set up anew.
             self.kernel = None;
+            self.steps.clear();
             self.again = Some(Instant::now() + AGAIN);
             return;
         };

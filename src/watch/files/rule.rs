@@ -19,9 +19,12 @@ const MOST: usize = 4096;
 pub struct Burst {
     quiet: Duration,
     delay: Duration,
+    /// [`MOST`], or less in tests.
+    most: usize,
     files: BTreeMap<PathBuf, File>,
-    /// Changes beyond [`MOST`] files.
+    /// Changes beyond the most files, and the first of them.
     more: u32,
+    beyond: Option<PathBuf>,
     came: u32,
     first: Option<Instant>,
     last: Option<Instant>,
@@ -42,8 +45,10 @@ impl Burst {
         Burst {
             quiet,
             delay,
+            most: MOST,
             files: BTreeMap::new(),
             more: 0,
+            beyond: None,
             came: 0,
             first: None,
             last: None,
@@ -52,16 +57,22 @@ impl Burst {
 
     /// A new folder, or a new file that its maker still has open: it does not count yet.
     pub fn begun(&mut self, path: &Path) {
-        if self.files.len() < MOST {
+        if self.files.len() >= self.most && self.first.is_none() {
+            // Folders made in the course of weeks. Those still open count when they are closed.
+            self.files.clear();
+        }
+        if self.files.len() < self.most {
             self.enter(path, true);
         }
     }
 
     /// A file has another content, or is there now.
     pub fn changed(&mut self, path: &Path, now: Instant) {
-        if self.files.len() < MOST || self.files.contains_key(path) {
+        let is_first = self.first.is_none();
+        if self.files.len() < self.most || is_first || self.files.contains_key(path) {
             self.enter(path, false).changed = true;
         } else {
+            self.beyond.get_or_insert_with(|| path.to_path_buf());
             self.more = self.more.saturating_add(1);
         }
         self.touch(now);
@@ -114,15 +125,13 @@ impl Burst {
     pub fn take(&mut self, now: Instant) -> Option<(PathBuf, u32)> {
         self.due().filter(|due| *due <= now)?;
         let changed = self.files.iter().filter(|(_, file)| file.changed);
-        let (path, _) = changed.clone().min_by_key(|(_, file)| file.order)?;
-        let path = path.clone();
+        let first = changed.clone().min_by_key(|(_, file)| file.order);
+        let first = first.map(|(path, _)| path.clone()).or(self.beyond.take());
         let count = u32::try_from(changed.count()).unwrap_or(u32::MAX);
-        let told = (path, count.saturating_add(self.more));
-        self.files.clear();
-        self.more = 0;
-        self.first = None;
-        self.last = None;
-        Some(told)
+        let count = count.saturating_add(self.more);
+        // In any case: what is due and not taken would be due for ever.
+        *self = Burst::new(self.quiet, self.delay);
+        Some((first?, count))
     }
 }
 
@@ -163,6 +172,8 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -262,6 +273,53 @@ mod tests {
         }
         assert_eq!(burst.take(now + QUIET), Some(("/0".into(), 10_000)));
         assert!(burst.files.is_empty());
+    }
+
+    proptest! {
+        /// Whatever came before, a change is told, nothing is due once it is taken, and no more is kept than the most.
+        #[test]
+        fn what_changes_is_told_and_what_is_due_is_taken(
+            steps in prop::collection::vec((0..4u8, 0..40u32, 0..300u32), 1..300),
+        ) {
+            let (mut burst, mut now) = burst(0);
+            burst.most = 8;
+            for (what, number, later) in steps {
+                // Half of them are in the folder `/0`, which may go as a whole.
+                let name = if number % 2 == 0 { format!("/0/{number}") } else { format!("/{}", number - 1) };
+                let name = path(&name);
+                match what {
+                    0 => burst.begun(name),
+                    1 => burst.gone(name, now),
+                    _ => {
+                        burst.changed(name, now);
+                        prop_assert!(burst.due().is_some());
+                    }
+                }
+                prop_assert!(burst.files.len() <= burst.most + 1);
+                now += MS * later;
+                let is_due = burst.due().is_some_and(|due| due <= now);
+                prop_assert_eq!(burst.take(now).is_some_and(|(_, count)| count > 0), is_due);
+                prop_assert!(burst.due().is_none_or(|due| due > now));
+                burst.most = 8;
+            }
+        }
+    }
+
+    #[test]
+    fn folders_made_in_weeks_hold_back_no_change() {
+        let (mut burst, now) = burst(0);
+        for number in 0..3 * MOST {
+            burst.begun(path(&format!("/cache/{number}")));
+            assert!(burst.files.len() <= MOST);
+        }
+        burst.changed(path("/a.js"), now);
+        assert_eq!(burst.take(now + QUIET), Some(("/a.js".into(), 1)));
+        assert_eq!(burst.due(), None);
+        // An editor's probe is still none.
+        burst.begun(path("/4913"));
+        burst.changed(path("/4913"), now);
+        burst.gone(path("/4913"), now);
+        assert_eq!(burst.due(), None);
     }
 
     #[test]
