@@ -254,9 +254,12 @@ fn over(
         .flatten()?;
     if let Some((pid, at)) = instance.asked
         && pid == usage.main_pid
-        && now.saturating_sub(at) < PATIENCE
     {
-        return None;
+        if now.saturating_sub(at) < PATIENCE {
+            return None;
+        }
+        instance.asked = Some((pid, now));
+        return Some(Verdict::Restart);
     }
     let uptime = usage.age.unwrap_or(Duration::MAX);
     match instance.storm.over(now, uptime, early) {
