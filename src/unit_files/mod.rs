@@ -1,5 +1,6 @@
 //! Unit files on disk: where they live, whose they are, atomic writes, the lock, generations.
 
+pub mod asked;
 pub mod flushed;
 pub mod generations;
 pub mod loaded;

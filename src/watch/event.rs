@@ -25,6 +25,8 @@ pub struct Request {
     pub reason: Reason,
     /// When the reason arose: an instance that was started later is not restarted for it.
     pub at: SystemTime,
+    /// An earlier watcher began with it.
+    pub resumed: bool,
 }
 
 impl Request {
@@ -34,6 +36,7 @@ impl Request {
             instances,
             reason,
             at: SystemTime::now(),
+            resumed: false,
         }
     }
 }

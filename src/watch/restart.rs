@@ -20,6 +20,7 @@ use crate::journal::send::{Line, Priority, RESTARTING};
 use crate::model::{Name, Reason};
 use crate::plan::{Running, turns};
 use crate::systemd::{Details, Manager, UnitState};
+use crate::unit_files::asked::{self, Asked};
 use crate::unit_files::lock::{self, By, Lock};
 use crate::unit_files::reasons;
 use crate::units::Facts;
@@ -36,6 +37,8 @@ pub struct Restarts {
     /// What is left to do for each app; the first of those that are going is being done.
     asked: BTreeMap<Name, VecDeque<Request>>,
     going: BTreeMap<Name, Pin<Box<dyn Future<Output = ()>>>>,
+    /// What is on disk of that.
+    noted: BTreeMap<Name, Asked>,
     /// One connection for all, while anything is going.
     manager: Rc<Mutex<Option<Manager>>>,
 }
@@ -46,7 +49,19 @@ impl Restarts {
             ground,
             asked: BTreeMap::new(),
             going: BTreeMap::new(),
+            noted: BTreeMap::new(),
             manager: Rc::default(),
+        }
+    }
+
+    /// What an earlier watcher was asked for and did not end.
+    pub fn resume(&mut self) {
+        for asked in asked::read(&self.ground.places) {
+            let (path, count) = (asked.path, asked.count);
+            let mut request = Request::new(asked.app, None, Reason::Files { path, count });
+            request.at = asked.at;
+            request.resumed = true;
+            self.ask(request);
         }
     }
 
@@ -64,6 +79,7 @@ impl Restarts {
             Some(earlier) => merge(earlier, request),
             None => waiting.push_back(request),
         }
+        self.note(&app);
         self.start(&app);
     }
 
@@ -88,12 +104,46 @@ impl Restarts {
         if left == Some(0) {
             self.asked.remove(&done);
         }
+        self.note(&done);
         self.start(&done);
         if self.going.is_empty()
             && let Ok(mut manager) = self.manager.try_lock()
         {
             *manager = None;
         }
+    }
+
+    /// On disk, for the next watcher: the last change of files that an app is still to be reloaded for.
+    fn note(&mut self, app: &Name) {
+        let files = |request: &Request| match &request.reason {
+            Reason::Files { path, count } => Some(Asked {
+                app: app.clone(),
+                at: request.at,
+                path: path.clone(),
+                count: *count,
+            }),
+            _ => None,
+        };
+        let waiting = self.asked.get(app).into_iter().flatten();
+        let last = waiting.filter_map(files).max_by_key(|asked| asked.at);
+        if self.noted.get(app) == last.as_ref() {
+            return;
+        }
+        let places = &self.ground.places;
+        let done = match &last {
+            Some(asked) => asked::note(places, asked),
+            None => asked::forget(places, app),
+        };
+        if let Err(error) = done {
+            let text = format!(
+                "a reload for changed files cannot be noted, and is not gone on with if the watcher ends meanwhile: {error}"
+            );
+            trouble(Some(app.as_str()), &text);
+        }
+        match last {
+            Some(asked) => self.noted.insert(app.clone(), asked),
+            None => self.noted.remove(app),
+        };
     }
 
     fn start(&mut self, app: &Name) {
@@ -154,6 +204,9 @@ async fn attempt(
     if let Reason::Memory { limit, .. } = request.reason
         && facts.memory_restart != Some(limit)
     {
+        return Ok(());
+    }
+    if matches!(request.reason, Reason::Files { .. }) && facts.watch.is_none() {
         return Ok(());
     }
     let machine = Machine {
@@ -254,9 +307,12 @@ async fn chosen(
     let states = machine.manager.states(&units).await?;
     let details = machine.manager.details(&units).await?;
     let wanted = |state: &UnitState, details: &Details| {
+        // What failed after a start for this very reason comes first again: the others stay as they are while it fails.
+        let fell = state.active == "failed" || state.sub == "auto-restart";
         let later = details
             .main_started
-            .is_some_and(|started| started > request.at);
+            .is_some_and(|started| started > request.at)
+            && !(request.resumed && fell);
         let runs = state.is_up_or_moving() && !later;
         match request.reason {
             Reason::Memory { .. } => state.active == "active" && !later,

@@ -93,6 +93,7 @@ async fn watch(
     let mut watchdog = notify::watchdog();
     let mut asked = pin!(asked);
     sources.set(&ground.apps()?);
+    restarts.resume();
     told.ready(sources.says());
     let mut rest = pin!(sleep(REST));
     let mut busy = true;

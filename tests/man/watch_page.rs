@@ -18,7 +18,7 @@ pub fn text() -> String {
         page.tagged(key, what);
     }
     page.paragraph(
-        "It keeps nothing about apps: what to do stands in their targets, which it reads again whenever the folder of the units changes, and on SIGHUP. So\n\
+        "It keeps nothing about apps but reloads that are not over: what to do stands in their targets, which it reads again whenever the folder of the units changes, and on SIGHUP. So\n\
          commands of rpmctl's need not tell it anything. SIGTERM ends it.",
     );
     page.paragraph(
@@ -48,6 +48,10 @@ pub fn text() -> String {
     page.tagged(
         "/run/rpmctl/restarts/NAME@N, $XDG_RUNTIME_DIR/rpmctl/restarts/NAME@N",
         "of an instance: how often it was restarted for which reason, and when last; shown by rpmctl list and rpmctl show, gone after a boot.",
+    );
+    page.tagged(
+        "/run/rpmctl/asked/NAME, $XDG_RUNTIME_DIR/rpmctl/asked/NAME",
+        "of an app: the changed files that it is being reloaded for, until that is over.",
     );
     page.tagged(
         "/run/rpmctl/log-files, /var/lib/rpmctl/log-files, $XDG_RUNTIME_DIR/rpmctl/log-files, ~/.local/state/rpmctl/log-files",
@@ -85,7 +89,8 @@ const FILES: [&str; 7] = [
      journal says which file was first and how many there were. A change while the app is being reloaded is one more reload, of those instances that were\n\
      started before it. A change brings back what has failed or given up, and jobs; an app that was stopped stays stopped. One that writes a watched\n\
      file itself is reloaded without end: the tenth time in a minute the journal names the file, for ignore_watch.",
-    "What changes while the watcher is not there, for the second after it was killed or while it is updated, is not seen. Nothing else comes of it.",
+    "What changes while the watcher is not there, for the second after it was killed or while it is updated, is not seen. A reload that was\n\
+     asked for is on record until it is over: the next watcher goes on with the instances that still run from before.",
     "When the kernel's queue runs over (fs.inotify.max_queued_events), the files are looked through by the time of their inodes: an app of which one has\n\
      changed since is reloaded once.",
     "fs.inotify.max_user_watches limits the folders of all apps together, fs.inotify.max_user_instances the watchers of a user. Where one is used up, the\n\
@@ -102,7 +107,8 @@ const MEMORY: [&str; 3] = [
      taken as much memory as it had left, which one read twice a second tells; and each is looked at after at most 30 seconds in any case, sooner the\n\
      nearer it is.",
     "One that is over its limit within min_uptime, or a second, of its start would be restarted for ever: it is left alone for 10 seconds before it is\n\
-     restarted, then 20, and so on up to 5 minutes. If it goes on growing meanwhile, MemoryMax= of one and a half times the limit ends it, where a\n\
+     restarted, then 20, and so on up to 5 minutes. So is one that was over its limit within 10 seconds of its start ten times in a row, for a limit that an\n\
+     ordinary start reaches; one that holds for 10 seconds begins anew. If it goes on growing meanwhile, MemoryMax= of one and a half times the limit ends it, where a\n\
      controller counts memory.",
 ];
 
