@@ -52,7 +52,7 @@ pub struct Facts {
     pub date_format: Option<String>,
     pub watch: Option<Watch>,
     pub user: Option<String>,
-    /// Only where `logs` names a file.
+    /// Only where `logs` names a file, or files are watched.
     pub group: Option<String>,
     /// Its `date_format` is ours.
     pub logs: LogFiles,
@@ -92,7 +92,10 @@ impl Facts {
             date_format: app.logs.date_format.clone(),
             watch: app.watch.clone(),
             user: app.user.clone(),
-            group: app.group.clone().filter(|_| app.logs.any()),
+            group: app
+                .group
+                .clone()
+                .filter(|_| app.logs.any() || app.watch.is_some()),
             logs: match app.logs.any() {
                 true => app.logs.clone(),
                 false => LogFiles {

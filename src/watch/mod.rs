@@ -12,6 +12,7 @@ mod memory;
 mod notify;
 mod resident;
 pub mod restart;
+mod rights;
 pub mod rule;
 mod run;
 mod sources;

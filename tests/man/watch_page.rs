@@ -84,7 +84,8 @@ const FILES: [&str; 7] = [
      what ignore_watch says.",
     "A file has changed when whoever wrote it has closed it, when another was renamed to its name, when it is new, gone, or touched (touch(1)); not when it\n\
      was read, nor when only its mode or owner is another. What comes and goes within one burst is nothing. New folders are watched as they appear, links\n\
-     are followed, and a watched path that leads elsewhere, as a link to a release does when it is switched, is a change.",
+     are followed, and a watched path that leads elsewhere, as a link to a release does when it is switched, is a change. Folders\n\
+     are read with the rights of the app's user, so no link leads where that user may not look.",
     "100 ms after the last change, or after 10 seconds of changes that do not end, and then watch_delay, the app is reloaded once, for all of them: the\n\
      journal says which file was first and how many there were. A change while the app is being reloaded is one more reload, of those instances that were\n\
      started before it. A change brings back what has failed or given up, and jobs; an app that was stopped stays stopped. One that writes a watched\n\
@@ -96,7 +97,8 @@ const FILES: [&str; 7] = [
     "fs.inotify.max_user_watches limits the folders of all apps together, fs.inotify.max_user_instances the watchers of a user. Where one is used up, the\n\
      journal and systemctl status rpmctl-watch say so, with the value to set; what is watched already stays so, and the rest is tried again every minute.",
     "Changes that another machine makes on NFS or a shared folder of a virtual machine are not told by the kernel, which the journal notes: watch_options = { usePolling = true }\n\
-     looks at the files every second, or every interval milliseconds, or so seldom that it takes a twentieth of a processor at most.",
+     looks at the files every second, or every interval milliseconds, or so seldom that it takes a twentieth of a processor at most. An app whose\n\
+     file system does not answer when watching begins is watched once it does, as the status says, and keeps nobody waiting.",
 ];
 
 const MEMORY: [&str; 3] = [

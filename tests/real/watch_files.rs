@@ -90,7 +90,7 @@ fn watching(bed: &Bed) {
 #[test]
 fn a_save_is_one_rolling_reload_and_so_are_a_thousand() {
     let bed = &shop();
-    apply(bed, &watched(""));
+    apply(bed, &watched("user = \"nobody\""));
     watching(bed);
     let shop = |line: &str| bed.sh_ok(&format!("cd /srv/shop; {line}"));
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use crate::host::accounts::Account;
 use crate::model::pattern::Entry;
 use crate::model::watch::{ALWAYS_IGNORED, NEVER_WATCHED};
 use crate::model::{Glob, Pattern, Watch, glob};
@@ -34,6 +35,8 @@ pub struct Scope {
     /// Folders below a base; None for all.
     pub depth: Option<u32>,
     pub links: bool,
+    /// With whose rights folders are read; None: with ours.
+    pub account: Option<Account>,
 }
 
 impl Scope {
@@ -48,6 +51,7 @@ impl Scope {
             file: file.to_path_buf(),
             depth: watch.depth,
             links: watch.links,
+            account: None,
         };
         for path in &watch.paths {
             let text = path.to_string_lossy();

@@ -1,8 +1,10 @@
 //! `watch`: files that change reload their app.
 //!
-//! `ignore` says which files count, `walk` finds them, `tree` reads the kernel's events (`kernel`, or `poll` where there are none), `way` finds where a
+//! `first` touches what an app watches, `ignore` says which files count, `walk` finds them, `tree` reads the kernel's events (`kernel`, or `poll` where there are none), `way` finds where a
 //! watched path leads, `rule` makes one reload of many changes, `limits` puts the kernel's limits into words.
 
+mod app;
+mod first;
 mod ignore;
 mod kernel;
 mod limits;
@@ -23,13 +25,13 @@ use tokio::time::sleep_until;
 
 use super::event::{Event, Request};
 use super::run::Ground;
-use crate::model::{Name, Reason};
+use crate::model::Reason;
 use crate::units::Facts;
-use ignore::Scope;
+use app::{App, trouble};
+use first::{Coming, Found};
 use kernel::{Kernel, Seen};
 use poll::{Looked, Poll};
-use rule::{Burst, Repeats};
-use tree::{After, Step, Tree};
+use tree::{After, Step};
 
 /// After so long a limit that was reached is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -45,6 +47,8 @@ pub struct Files {
     /// None while no app needs it, or while there is none to be had.
     kernel: Option<Kernel>,
     apps: BTreeMap<u32, App>,
+    /// Those whose folders have not answered yet.
+    coming: BTreeMap<u32, Coming>,
     last: u32,
     steps: VecDeque<(u32, Step)>,
     events: VecDeque<Event>,
@@ -53,23 +57,7 @@ pub struct Files {
     is_dry: bool,
     again: Option<Instant>,
     looks: (UnboundedSender<Looked>, UnboundedReceiver<Looked>),
-}
-
-struct App {
-    facts: Facts,
-    tree: Tree,
-    poll: Option<Poll>,
-    repeats: Repeats,
-    told: Told,
-}
-
-/// Troubles are told once, until they are over.
-#[derive(Default)]
-struct Told {
-    unwatched: bool,
-    closed: bool,
-    large: bool,
-    elsewhere: bool,
+    founds: (UnboundedSender<Found>, UnboundedReceiver<Found>),
 }
 
 impl Files {
@@ -81,6 +69,7 @@ impl Files {
         Files {
             kernel: None,
             apps: BTreeMap::new(),
+            coming: BTreeMap::new(),
             last: 0,
             steps: VecDeque::new(),
             events: VecDeque::new(),
@@ -88,6 +77,7 @@ impl Files {
             is_dry: true,
             again: None,
             looks: unbounded_channel(),
+            founds: unbounded_channel(),
         }
     }
 
@@ -98,6 +88,7 @@ impl Files {
                 && one.watch == other.watch
                 && one.cwd == other.cwd
                 && one.file == other.file
+                && (&one.user, &one.group) == (&other.user, &other.group)
         };
         let kernel = &mut self.kernel;
         self.apps.retain(|number, app| {
@@ -107,30 +98,23 @@ impl Files {
             }
             stays
         });
+        self.coming
+            .retain(|_, coming| apps.iter().any(|facts| same(facts, &coming.facts)));
         for facts in apps {
             let Some(watch) = &facts.watch else {
                 continue;
             };
-            if self.apps.values().any(|app| same(facts, &app.facts)) {
+            let known = self.apps.values().map(|app| &app.facts);
+            let mut known = known.chain(self.coming.values().map(|coming| &coming.facts));
+            if known.any(|one| same(facts, one)) {
                 continue;
             }
-            let is_there = |path: &std::path::Path| path.symlink_metadata().is_ok();
-            let scope = Scope::new(&facts.cwd, &facts.file, watch, is_there);
-            let quiet = watch
-                .quiet
-                .map_or(rule::QUIET, |span| span.max(rule::QUIET));
             self.last += 1;
-            let app = App {
-                tree: Tree::new(self.last, scope, Burst::new(quiet, watch.delay)),
-                poll: watch.poll.map(|often| Poll::new(often, Instant::now())),
-                facts: facts.clone(),
-                repeats: Repeats::default(),
-                told: Told::default(),
-            };
-            self.apps.insert(self.last, app);
-            self.begin(self.last, After::Nothing);
+            let coming = first::look(self.last, facts, watch, &self.founds.0);
+            self.coming.insert(self.last, coming);
         }
-        if !self.apps.values().any(|app| app.poll.is_none()) {
+        let listening = self.apps.values().any(|app| app.poll.is_none());
+        if !listening && self.coming.is_empty() {
             self.kernel = None;
             self.again = None;
             self.steps.clear();
@@ -170,6 +154,7 @@ impl Files {
             tokio::select! {
                 seen = seen => self.seen(seen),
                 Some(looked) = self.looks.1.recv() => self.looked(looked),
+                Some(found) = self.founds.1.recv() => self.found(found),
                 () = sleep => {}
             }
         }
@@ -177,7 +162,7 @@ impl Files {
 
     /// For systemd's status line: `files of 2 apps`; None when nothing is watched.
     pub fn says(&self) -> Option<String> {
-        let mut text = match self.apps.len() {
+        let mut text = match self.apps.len() + self.coming.len() {
             0 => return None,
             1 => "files of 1 app".to_owned(),
             count => format!("files of {count} apps"),
@@ -198,10 +183,35 @@ impl Files {
                 limits::WATCHES_NAME
             ));
         }
+        let late = self.coming.values().filter(|coming| coming.is_late());
+        let late: Vec<&str> = late.map(|coming| coming.facts.app.as_str()).collect();
+        if !late.is_empty() {
+            let late = late.join(", ");
+            text.push_str(&format!(
+                " (not yet of {late}: a file system does not answer)"
+            ));
+        }
         Some(text)
     }
 
     pub async fn close(&mut self) {}
+
+    fn found(&mut self, Found { number, scope }: Found) {
+        // It may have been another app by now.
+        let Some(Coming { facts, .. }) = self.coming.remove(&number) else {
+            return;
+        };
+        match scope {
+            Ok(scope) => {
+                self.apps.insert(number, App::new(number, facts, scope));
+            }
+            Err(error) => {
+                let text = format!("no file of {} is watched: {error:#}", facts.app);
+                self.events.push_back(trouble(&facts.app, text));
+            }
+        }
+        self.begin(number, After::Nothing);
+    }
 
     /// Everything of one app from the start.
     fn begin(&mut self, number: u32, after: After) {
@@ -339,40 +349,11 @@ impl Files {
                 request.at = app.tree.at;
                 self.events.push_back(Event::Restart(request));
             }
-            if walking {
-                continue;
-            }
-            let unwatched = app.tree.unwatched;
-            if unwatched > 0 {
-                self.again.get_or_insert(now + AGAIN);
-                if !app.told.unwatched {
-                    let text = limits::no_watch_left(app.facts.app.as_str());
-                    self.events.push_back(trouble(&app.facts.app, text));
+            if !walking {
+                self.events.extend(app.troubles());
+                if app.tree.unwatched > 0 {
+                    self.again.get_or_insert(now + AGAIN);
                 }
-            }
-            app.told.unwatched = unwatched > 0;
-            if let Some((path, error)) = &app.tree.closed
-                && !std::mem::replace(&mut app.told.closed, true)
-            {
-                let text = format!("{} cannot be watched: {error}", path.display());
-                self.events.push_back(trouble(&app.facts.app, text));
-            }
-            if app.tree.is_large && !std::mem::replace(&mut app.told.large, true) {
-                let text = format!(
-                    "{} has more than {} folders, and not all are watched: name those that matter in watch, or the others in ignore_watch",
-                    app.facts.app,
-                    walk::MOST_FOLDERS
-                );
-                self.events.push_back(trouble(&app.facts.app, text));
-            }
-            if let Some(path) = &app.tree.elsewhere
-                && !std::mem::replace(&mut app.told.elsewhere, true)
-            {
-                let text = format!(
-                    "{} is on a file system that others may write to: such changes are seen with watch_options = {{ usePolling = true }} alone",
-                    path.display()
-                );
-                self.events.push_back(trouble(&app.facts.app, text));
             }
         }
     }
@@ -384,13 +365,6 @@ impl Files {
             .values()
             .flat_map(|app| [app.tree.burst.due(), app.poll.as_ref().and_then(Poll::next)]);
         apps.chain([self.again]).flatten().min()
-    }
-}
-
-fn trouble(app: &Name, text: String) -> Event {
-    Event::Trouble {
-        app: Some(app.clone()),
-        text,
     }
 }
 

@@ -131,7 +131,7 @@ impl Tree {
             Why::Link { path } => {
                 // Replaced by a rename, the name leads to another file now.
                 let before = self.links.get(path).copied();
-                self.link(kernel, path.to_path_buf(), 0, News::No, next);
+                self.link_seen(kernel, path.to_path_buf(), 0, News::No, next);
                 let is_other = before != self.links.get(path).copied();
                 if is_other && let Some(before) = before {
                     kernel.forget(before, self.number, |one| one == why);
@@ -185,7 +185,9 @@ impl Tree {
             }
         } else if what.contains(ReadFlags::CREATE) {
             match fs::symlink_metadata(&path) {
-                Ok(found) if found.is_symlink() => self.link(kernel, path, depth, News::All, next),
+                Ok(found) if found.is_symlink() => {
+                    self.link_seen(kernel, path, depth, News::All, next)
+                }
                 Ok(found) if !self.scope.counts(&path) || !found.is_file() => {}
                 // link(2): nobody has it open, so nobody will close it.
                 Ok(found) if found.nlink() > 1 => self.changed(&path),
@@ -201,7 +203,7 @@ impl Tree {
                         self.changed(&path);
                         self.below(path, depth, News::No, next);
                     } else {
-                        self.link(kernel, path, depth, News::All, next);
+                        self.link_seen(kernel, path, depth, News::All, next);
                     }
                 }
                 _ if self.scope.counts(&path) => self.changed(&path),
@@ -224,7 +226,7 @@ impl Tree {
             Why::Turn { base, .. } => next.push(again(*base)),
             Why::Link { path } => {
                 self.links.remove(path);
-                self.link(kernel, path.to_path_buf(), 0, News::No, next);
+                self.link_seen(kernel, path.to_path_buf(), 0, News::No, next);
             }
         }
     }

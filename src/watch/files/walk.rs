@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
+use super::super::rights::Rights;
 use super::kernel::{self, Kernel, Why};
 use super::tree::{After, News, Step, Tree, is_folder};
 use super::way;
@@ -45,7 +46,15 @@ impl Tree {
     pub fn step(&mut self, kernel: &mut Kernel, step: Step, next: &mut Vec<Step>) {
         match step {
             Step::Base { index, after } => self.base(kernel, index, after, next),
-            Step::Folder { path, depth, news } => self.folder(kernel, path, depth, news, next),
+            Step::Folder { path, depth, news } => {
+                let scope = self.scope.clone();
+                match scope.account.as_ref().map(Rights::take).transpose() {
+                    Ok(_rights) => self.folder(kernel, path, depth, news, next),
+                    Err(error) => {
+                        self.closed.get_or_insert((path.to_path_buf(), error));
+                    }
+                }
+            }
         }
     }
 
@@ -195,8 +204,26 @@ impl Tree {
         }
     }
 
+    /// As [`Tree::link`], with the rights that a step has.
+    pub(super) fn link_seen(
+        &mut self,
+        kernel: &mut Kernel,
+        path: PathBuf,
+        depth: u32,
+        news: News,
+        next: &mut Vec<Step>,
+    ) {
+        let scope = self.scope.clone();
+        match scope.account.as_ref().map(Rights::take).transpose() {
+            Ok(_rights) => self.link(kernel, path, depth, news, next),
+            Err(error) => {
+                self.closed.get_or_insert((path, error));
+            }
+        }
+    }
+
     /// A link in the tree: to a folder, which is walked, or to a file, which is watched by itself.
-    pub(super) fn link(
+    fn link(
         &mut self,
         kernel: &mut Kernel,
         path: PathBuf,

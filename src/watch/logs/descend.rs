@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
-use super::rights::Rights;
+use super::super::rights::Rights;
 use crate::host::accounts::Account;
 
 /// Of folders that are made.

@@ -16,7 +16,6 @@ mod open;
 mod parts;
 pub mod place;
 mod position;
-mod rights;
 pub mod rotate;
 mod sort;
 pub mod state;

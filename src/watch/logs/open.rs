@@ -10,8 +10,8 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
+use super::super::rights::Rights;
 use super::descend::{self, FOLDER, Way};
-use super::rights::Rights;
 use crate::host::accounts::Account;
 
 const FILE: Mode = Mode::from_raw_mode(0o640);

@@ -1,5 +1,6 @@
 //! Against the real kernel: what people and programs do to files, and what comes of it.
 
+mod rights;
 mod unheard;
 
 use std::fs;
@@ -9,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::*;
-use crate::model::Watch;
+use crate::model::{Name, Watch};
 
 struct Bench {
     _folder: tempfile::TempDir,
@@ -57,10 +58,31 @@ impl Bench {
 
     /// Until everything is walked and the kernel has no more to tell.
     async fn ready(&mut self) {
+        self.found().await;
         while !self.files.steps.is_empty() {
             self.files.work();
         }
         self.nothing().await;
+    }
+
+    /// Until the folders have been touched.
+    async fn found(&mut self) {
+        while !self.files.coming.is_empty() {
+            let found = self.files.founds.1.recv().await;
+            self.files.found(found.expect("an answer"));
+        }
+    }
+
+    /// Until a polled app has been looked at.
+    async fn looked(&mut self) {
+        let looked = |bench: &Bench| {
+            let app = bench.files.apps.values().next().expect("an app");
+            app.poll.as_ref().expect("polled").next()
+        };
+        let begun = looked(self);
+        while looked(self).is_none_or(|next| Some(next) == begun) {
+            self.nothing().await;
+        }
     }
 
     /// The next event within a minute.

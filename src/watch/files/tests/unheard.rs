@@ -33,14 +33,8 @@ async fn events_that_were_lost_are_found_out_by_the_files() {
 async fn polling_sees_the_same() {
     let mut bench = Bench::new(|_, watch| watch.poll = Some(Duration::from_millis(100)));
     fs::create_dir(bench.at("node_modules")).unwrap();
-    let looked = |bench: &Bench| {
-        let app = bench.files.apps.values().next().expect("an app");
-        app.poll.as_ref().expect("polled").next()
-    };
-    let begun = looked(&bench);
-    while looked(&bench).is_none_or(|next| Some(next) == begun) {
-        bench.nothing().await;
-    }
+    bench.found().await;
+    bench.looked().await;
     assert!(bench.files.kernel.is_none());
     bench.write("node_modules/a.js");
     let permissions = fs::Permissions::from_mode(0o600);

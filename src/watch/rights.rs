@@ -1,4 +1,4 @@
-//! Somebody else's rights, for one thread and a while.
+//! Another user's rights for a while: in folders of an app's user the kernel itself refuses what that user may not do, wherever a link leads.
 
 use std::io;
 
@@ -13,6 +13,7 @@ pub struct Rights {
 }
 
 impl Rights {
+    /// Errors: this process is not root, or may not change its ids.
     pub fn take(account: &Account) -> io::Result<Rights> {
         let rights = Rights {
             groups: rustix::process::getgroups()?,
