@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::follow::{DROPPED, NAMESPACE};
+use super::follow::{DRIVER, DROPPED, NAMESPACE};
 use super::line::Form;
 use crate::journal::Scope;
 use crate::journal::entry::split_instance;
@@ -127,9 +127,14 @@ impl Apps {
         let unknown = unit.is_empty();
         let (name, instance) = of_tag.filter(|_| unknown)?;
         let app = *self.by_name.get(name.as_bytes())?;
-        let uid = std::str::from_utf8(line.uid).ok()?.parse().ok()?;
-        let known = self.list[app].uid;
-        (known.is_none() || known == Some(uid)).then_some(Writer { app, instance, err })
+        let uid = std::str::from_utf8(line.uid).ok()?.parse::<u32>().ok()?;
+        let believed = match (scope, self.list[app].uid) {
+            (_, Some(known)) => known == uid,
+            // Looking it up failed.
+            (Scope::System, None) => false,
+            (_, None) => true,
+        };
+        believed.then_some(Writer { app, instance, err })
     }
 
     /// For each source, what to ask journalctl for.
@@ -149,7 +154,9 @@ impl Apps {
                 Scope::User { uid } => vec![vec![stdout.clone(), format!("_UID={uid}")]],
                 Scope::Directory(_) => vec![vec![stdout.clone()]],
                 Scope::System => {
-                    let mark = |app: &&App| vec![format!("RPMCTL_APP={}", app.name)];
+                    // A unit's LogExtraFields= are with what comes over its stdout as well; by the native protocol anybody may send any such field.
+                    let mark =
+                        |app: &&App| vec![format!("RPMCTL_APP={}", app.name), stdout.clone()];
                     let tags = |app: &&App| {
                         let (name, stdout) = (app.name.clone(), stdout.clone());
                         (0..app.instances).map(move |instance| {
@@ -178,7 +185,8 @@ impl Apps {
                 }
             };
             if begun.insert(namespace.clone()) && *scope == Scope::System {
-                alternatives.push(vec![format!("MESSAGE_ID={DROPPED}")]);
+                let driver = format!("_TRANSPORT={DRIVER}");
+                alternatives.push(vec![format!("MESSAGE_ID={DROPPED}"), driver]);
             }
             let terms = namespace.map(|name| format!("{NAMESPACE}{name}"));
             let terms = terms.into_iter().chain(alternatives.join(&"+".to_owned()));
@@ -285,6 +293,11 @@ mod tests {
         ] {
             assert_eq!(whose(other), None, "{other:?}");
         }
+        let mut unknown = app("api", 2, 33);
+        unknown.uid = None;
+        let unknown = Apps::new(vec![unknown]);
+        assert_eq!(unknown.whose(&Scope::System, &STDOUT), None);
+        assert!(unknown.whose(&Scope::User { uid: 33 }, &STDOUT).is_some());
     }
 
     #[test]
@@ -304,12 +317,12 @@ mod tests {
         let terms = apps().terms(&Scope::System);
         assert_eq!(
             terms["all"].join(" "),
-            "RPMCTL_APP=api + SYSLOG_IDENTIFIER=api@0 _TRANSPORT=stdout + SYSLOG_IDENTIFIER=api@1 _TRANSPORT=stdout + \
-             MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
+            "RPMCTL_APP=api _TRANSPORT=stdout + SYSLOG_IDENTIFIER=api@0 _TRANSPORT=stdout + \
+             SYSLOG_IDENTIFIER=api@1 _TRANSPORT=stdout + MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e _TRANSPORT=driver"
         );
         assert_eq!(
             terms["uid-1000"].join(" "),
-            "RPMCTL_APP=my web + SYSLOG_IDENTIFIER=my web@0 _TRANSPORT=stdout"
+            "RPMCTL_APP=my web _TRANSPORT=stdout + SYSLOG_IDENTIFIER=my web@0 _TRANSPORT=stdout"
         );
         let many = Apps::new(vec![app("a", 100, 1000), app("b", 100, 0)]).terms(&Scope::System);
         assert_eq!(many["uid-1000"].join(" "), "_TRANSPORT=stdout _UID=1000");

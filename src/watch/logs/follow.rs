@@ -18,6 +18,8 @@ pub const NAMESPACE: &str = "--namespace=";
 
 /// journald dropped lines of a unit that wrote too fast (systemd's catalog).
 pub const DROPPED: &str = "a596d6fe7bfa4994828e72309e95d61e";
+/// What journald says itself comes this way, and nothing else does (systemd.journal-fields(7)).
+pub const DRIVER: &str = "driver";
 
 /// Before another look for the journal of a namespace: a journalctl that starts before it is there never sees it.
 const NOT_THERE: Duration = Duration::from_secs(1);

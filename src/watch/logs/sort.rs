@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::apps::Writer as Who;
-use super::follow::{DROPPED, Passing};
+use super::follow::{DRIVER, DROPPED, Passing};
 use super::line::From;
 use super::parts::Whole;
 use super::place;
@@ -35,7 +35,7 @@ impl Writer {
             self.gathering = Some(Instant::now());
         }
         let passed = self.pass(index, line);
-        if line.message_id == DROPPED.as_bytes() {
+        if line.message_id == DROPPED.as_bytes() && line.transport == DRIVER.as_bytes() {
             self.dropped(line);
             return;
         }

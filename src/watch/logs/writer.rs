@@ -213,7 +213,12 @@ impl Writer {
                 Err(error) => break Err(error),
             }
         };
+        let passed = reader.passed();
         self.sources[index].give_back(reader);
+        if passed > 0 {
+            let text = "an entry of the journal of more than 4 MiB was passed over";
+            self.trouble(None, format!("log files: {text}"));
+        }
         if let Err(error) = read {
             self.trouble(None, format!("log files: journalctl printed {error}"));
             self.sources[index].stop();
