@@ -25,8 +25,8 @@ pub struct App {
     pub form: Form,
     /// Of its user, where that is known.
     pub uid: Option<u32>,
-    /// It has no log files any more; what it wrote before is still under way.
-    pub gone: bool,
+    /// It has no log files any more since then, in microseconds since the epoch; what it wrote before is still under way.
+    pub gone: Option<u64>,
 }
 
 impl App {
@@ -45,7 +45,7 @@ impl App {
                 date: facts.date_format.clone(),
             },
             uid: None,
-            gone: false,
+            gone: None,
         })
     }
 
@@ -218,7 +218,7 @@ mod tests {
             logs: LogFiles::default(),
             form: Form::default(),
             uid: Some(uid),
-            gone: false,
+            gone: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 
+use super::owners::Owners;
 use super::state::{self, Checkpoint};
 use super::tidy::Job;
 use super::writer::Writer;
@@ -96,23 +97,28 @@ impl Writer {
         self.tidier.add(file.path.clone(), job);
     }
 
-    /// Looks at every file: missing ones are made, moved ones are opened anew.
-    pub fn look_at_all(&mut self) -> io::Result<()> {
+    /// Looks at every file: missing ones are made, moved ones are opened anew. `new`: there is something to put on record however they are.
+    pub fn look_at_all(&mut self, new: bool) -> io::Result<()> {
         self.commit()?;
         let _lock = state::lock(self.places())?;
+        let mut changed = new;
         for place in 0..self.files.len() {
             if self.files[place].gone_at.is_some() || self.files[place].failing.is_some() {
                 continue;
             }
-            if let Err(why) = self.files[place].ready() {
-                self.fails(place, why);
+            match self.files[place].ready() {
+                Ok(new) => changed |= new,
+                Err(why) => self.fails(place, why),
             }
             if std::mem::take(&mut self.files[place].untidy) {
                 self.tidy(place);
             }
         }
         self.status();
-        self.sync_all()
+        match changed {
+            true => self.sync_all(),
+            false => self.save(),
+        }
     }
 
     /// Tries those that could not be written to, those that are due. What was passed over meanwhile is read again.
@@ -120,6 +126,8 @@ impl Writer {
         self.commit()?;
         let lock = state::lock(self.places())?;
         let now = Instant::now();
+        let mut owners = Owners::default();
+        let (mut ready, mut changed) = (vec![], false);
         for place in 0..self.files.len() {
             let file = &mut self.files[place];
             if file
@@ -130,18 +138,21 @@ impl Writer {
                 continue;
             }
             if file.account.is_err() {
-                file.account = state::account(file.user.as_deref(), file.group.as_deref())
-                    .map_err(|error| format!("{error:#}"));
+                file.account = owners.of(file.user.as_deref(), file.group.as_deref());
             }
-            // A file that is new, or was truncated, is on record before anything is written to it.
             match file.ready() {
-                Ok(true) => self.save()?,
-                Ok(false) => {}
-                Err(why) => {
-                    self.fails(place, why);
-                    continue;
+                Ok(new) => {
+                    changed |= new;
+                    ready.push(place);
                 }
+                Err(why) => self.fails(place, why),
             }
+        }
+        // As in a commit: one that is new, or was truncated, is on record on disk before anything is written to it.
+        if changed {
+            self.sync_all()?;
+        }
+        for place in ready {
             if let Err(why) = self.files[place].write() {
                 self.fails(place, why);
                 continue;
@@ -211,6 +222,7 @@ impl Writer {
     fn checkpoint(&self) -> Checkpoint {
         let sources = self.sources.iter();
         Checkpoint {
+            closed: self.closing,
             sources: sources
                 .filter_map(|source| Some((source.name.clone(), source.done.clone()?)))
                 .collect(),

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
+use super::owners::Owner;
 use super::position::Position;
 use super::state::{Identity, Kept};
 use super::{folder, open, rotate};
-use crate::host::accounts::Account;
 use crate::model::Rotation;
 use crate::unit_files::flushed;
 
@@ -27,7 +27,7 @@ pub struct LogFile {
     pub user: Option<String>,
     pub group: Option<String>,
     /// Err: there is no such user or group.
-    pub account: Result<Option<Account>, String>,
+    pub account: Owner,
     /// Name of the source that its lines come from.
     pub source: String,
     /// Where it is when it is not as far as its source: lines up to there are not for it.
@@ -88,9 +88,13 @@ fn like(new: &File, old: &Metadata, account: Option<&Account>) -> io::Result<()>
 }
 
 impl LogFile {
-    pub fn new(path: PathBuf, app: &str, user: Option<String>, group: Option<String>) -> LogFile {
-        let account = super::state::account(user.as_deref(), group.as_deref())
-            .map_err(|error| format!("{error:#}"));
+    pub fn new(
+        path: PathBuf,
+        app: &str,
+        user: Option<String>,
+        group: Option<String>,
+        account: Owner,
+    ) -> LogFile {
         LogFile {
             path,
             app: app.to_owned(),

@@ -8,6 +8,8 @@ use std::io::{self, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::position::Position;
 use crate::journal::export::{FIELDS, Line, Reader};
 use crate::journal::namespace::has_folder;
@@ -26,6 +28,8 @@ const NOT_THERE: Duration = Duration::from_secs(1);
 /// Pauses before a journalctl that ended is started again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest that an answer of journalctl's is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
 
 pub struct Source {
     pub name: String,
@@ -186,31 +190,55 @@ impl Source {
         }
         passing
     }
+}
 
-    /// Whether the journal still has this entry, whatever it is of. On any doubt yes.
-    pub fn has(&self, scope: &Scope, position: &Position) -> bool {
-        let mut command = journalctl(scope);
-        command.args(self.terms.first().filter(|_| self.namespace().is_some()));
-        command.arg(format!("--cursor={}", position.cursor));
-        command.arg("--output-fields=_TRANSPORT");
-        let Ok(mut child) = command.spawn() else {
-            return true;
-        };
-        let mut reader = Reader::default();
-        let mut buffer = [0; 4096];
-        let mut first = None;
-        if let Some(mut out) = child.stdout.take() {
-            while let Ok(size @ 1..) = out.read(&mut buffer) {
-                reader.add(&buffer[..size]);
-                if let Ok(Some(line)) = reader.entry() {
-                    first = Some(line.cursor == position.cursor);
-                    break;
-                }
-            }
+/// Whether the journal of the source of this name still has this entry, whatever it is of. On any doubt yes.
+pub fn has(scope: &Scope, source: &str, position: &Position) -> bool {
+    if position.cursor.is_empty() {
+        return true;
+    }
+    let mut command = journalctl(scope);
+    if let Some((namespace, _)) = source.split_once(':') {
+        if !has_folder(namespace) {
+            return false;
         }
-        let _ = child.kill();
-        let _ = child.wait();
-        first.unwrap_or(true)
+        command.arg(format!("{NAMESPACE}{namespace}"));
+    }
+    command.arg(format!("--cursor={}", position.cursor));
+    command.arg("--output-fields=_TRANSPORT");
+    command.stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else {
+        return true;
+    };
+    let first = child.stdout.take().and_then(first_cursor);
+    let _ = child.kill();
+    let _ = child.wait();
+    first.is_none_or(|first| first == position.cursor)
+}
+
+/// Of what journalctl prints; None when it printed no entry in time.
+fn first_cursor(mut out: ChildStdout) -> Option<String> {
+    let until = Instant::now() + ANSWER;
+    let mut reader = Reader::default();
+    let mut buffer = [0; 4096];
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut [PollFd::new(&out, PollFlags::IN)], Some(&timeout)) {
+            Ok(1..) => {}
+            Err(rustix::io::Errno::INTR) if !left.is_zero() => continue,
+            _ => return None,
+        }
+        match out.read(&mut buffer) {
+            Ok(size @ 1..) => reader.add(&buffer[..size]),
+            _ => return None,
+        }
+        if let Some(line) = reader.entry().ok()? {
+            return Some(line.cursor.to_owned());
+        }
     }
 }
 

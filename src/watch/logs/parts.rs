@@ -23,8 +23,10 @@ pub struct Parts {
 
 pub struct Part {
     pub source: String,
-    /// None until a line says so: after a restart.
-    pub writer: Option<Writer>,
+    /// The app's name.
+    app: String,
+    /// Where the app is among [`Apps::list`](super::apps::Apps::list): after [`Parts::renumber`].
+    pub writer: Writer,
     /// Of the first piece.
     pub at: u64,
     pub bytes: Vec<u8>,
@@ -43,7 +45,13 @@ pub enum Whole<'a> {
 
 impl Parts {
     /// None while its end is missing.
-    pub fn add<'a>(&mut self, source: &str, writer: Writer, line: &Line<'a>) -> Option<Whole<'a>> {
+    pub fn add<'a>(
+        &mut self,
+        source: &str,
+        app: &str,
+        writer: Writer,
+        line: &Line<'a>,
+    ) -> Option<Whole<'a>> {
         let cut = line.line_break == b"line-max";
         if !cut && self.begun.is_empty() {
             return Some(Whole::Same(line.message));
@@ -57,12 +65,12 @@ impl Parts {
             .entry(stream.to_string())
             .or_insert_with(|| Part {
                 source: source.to_owned(),
-                writer: None,
+                app: app.to_owned(),
+                writer,
                 at: line.at,
                 bytes: Vec::new(),
                 since: Instant::now(),
             });
-        part.writer = Some(writer);
         part.bytes.extend_from_slice(line.message);
         if cut && part.bytes.len() < LONGEST {
             return None;
@@ -74,13 +82,13 @@ impl Parts {
         })
     }
 
-    /// Those that waited long enough, and whose writer is known.
+    /// Those that waited long enough.
     pub fn overdue(&mut self) -> Vec<Part> {
         let now = Instant::now();
         let due: Vec<String> = self
             .begun
             .iter()
-            .filter(|(_, part)| part.writer.is_some() && now >= part.since + PATIENCE)
+            .filter(|(_, part)| now >= part.since + PATIENCE)
             .map(|(stream, _)| stream.clone())
             .collect();
         due.iter()
@@ -90,11 +98,7 @@ impl Parts {
 
     /// When to ask for [`Parts::overdue`].
     pub fn due(&self) -> Option<Instant> {
-        self.begun
-            .values()
-            .filter(|part| part.writer.is_some())
-            .map(|part| part.since + PATIENCE)
-            .min()
+        self.begun.values().map(|part| part.since + PATIENCE).min()
     }
 
     /// Forgets those of a source that is read again from an earlier place: the earliest of them, from which on it must be read.
@@ -109,9 +113,13 @@ impl Parts {
         earliest
     }
 
-    /// The apps have other places now.
-    pub fn renumber(&mut self) {
-        self.begun.values_mut().for_each(|part| part.writer = None);
+    /// The apps have other places now; None for one that has none.
+    pub fn renumber(&mut self, place: impl Fn(&str) -> Option<usize>) {
+        self.begun.retain(|_, part| {
+            let found = place(&part.app);
+            part.writer.app = found.unwrap_or_default();
+            found.is_some()
+        });
     }
 
     pub fn keep(&self) -> Vec<KeptPart> {
@@ -120,18 +128,27 @@ impl Parts {
             .map(|(stream, part)| KeptPart {
                 source: part.source.clone(),
                 stream: stream.clone(),
+                app: part.app.clone(),
+                instance: part.writer.instance,
+                err: part.writer.err,
                 at: part.at,
                 bytes: part.bytes.iter().map(|byte| char::from(*byte)).collect(),
             })
             .collect()
     }
 
+    /// To be renumbered.
     pub fn restore(kept: Vec<KeptPart>) -> Parts {
         let begun = kept.into_iter().map(|part| {
             let bytes = part.bytes.chars().map(|byte| byte as u8).collect();
             let restored = Part {
                 source: part.source,
-                writer: None,
+                app: part.app,
+                writer: Writer {
+                    app: 0,
+                    instance: part.instance,
+                    err: part.err,
+                },
                 at: part.at,
                 bytes,
                 since: Instant::now(),
@@ -165,7 +182,7 @@ mod tests {
     }
 
     fn whole(parts: &mut Parts, line: &Line<'_>) -> Option<Vec<u8>> {
-        match parts.add("all", WRITER, line)? {
+        match parts.add("all", "api", WRITER, line)? {
             Whole::Same(bytes) => Some(bytes.to_vec()),
             Whole::Joined { at, bytes } => {
                 assert_eq!(at, 7);
@@ -183,7 +200,16 @@ mod tests {
             b"other"
         );
         let mut parts = Parts::restore(parts.keep());
-        assert!(parts.due().is_none());
+        parts.renumber(|app| (app == "api").then_some(4));
+        assert_eq!(
+            parts.begun["a"].writer,
+            Writer {
+                app: 4,
+                instance: 1,
+                err: false
+            }
+        );
+        assert!(parts.due().is_some());
         assert_eq!(whole(&mut parts, &line("a", b"2", true)), None);
         assert!(parts.due().is_some() && parts.overdue().is_empty());
         assert_eq!(
@@ -193,6 +219,9 @@ mod tests {
         assert_eq!(whole(&mut parts, &line("a", b"4", false)).unwrap(), b"4");
         whole(&mut parts, &line("a", b"5", true));
         assert_eq!(parts.forget("uid-1"), None);
+        let mut gone = Parts::restore(parts.keep());
+        gone.renumber(|_| None);
+        assert!(gone.keep().is_empty());
         assert_eq!(parts.forget("all"), Some(7));
         assert!(parts.keep().is_empty());
     }

@@ -42,7 +42,8 @@ impl Writer {
         let Some(who) = self.apps.whose(&self.scope, line) else {
             return;
         };
-        match self.parts.add(&self.sources[index].name, who, line) {
+        let (source, app) = (&self.sources[index].name, &self.apps.list[who.app].name);
+        match self.parts.add(source, app, who, line) {
             None => {}
             Some(Whole::Same(message)) => self.put(who, line.at, message, &passed),
             Some(Whole::Joined { at, bytes }) => self.put(who, at, &bytes, &passed),
@@ -82,7 +83,7 @@ impl Writer {
     }
 
     /// When apps were flushed, if that is news.
-    fn look_at_marks(&mut self) {
+    pub(super) fn look_at_marks(&mut self) {
         let changed = flushed::changed(self.places());
         if self.marked == changed {
             return;
@@ -101,6 +102,9 @@ impl Writer {
             && let Some(marks) = self.marks.get(&self.apps.list[who.app].name)
             && !marks.shows(at, Some(who.instance))
         {
+            return;
+        }
+        if self.apps.list[who.app].gone.is_some_and(|gone| at > gone) {
             return;
         }
         let key = (who.app, who.instance, who.err);
@@ -133,10 +137,13 @@ impl Writer {
     /// The files of a stream of an instance, also of one that is there no more.
     pub(super) fn route(&mut self, who: Who) -> Vec<usize> {
         let files = place::files(&self.apps.list[who.app].logs, who.instance);
-        files
+        let source = self.apps.list[who.app].source(&self.scope);
+        let mut places: Vec<usize> = files
             .into_iter()
             .filter(|(takes, _)| takes.takes(who.err))
             .map(|(_, path)| self.file(path, who.app))
-            .collect()
+            .collect();
+        places.retain(|place| self.files[*place].source == source);
+        places
     }
 }

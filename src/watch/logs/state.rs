@@ -12,18 +12,22 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, StatxFlags};
 use serde::{Deserialize, Serialize};
 
+pub use super::identity::Identity;
 use super::open;
+use super::owners::{Owner, Owners};
 use super::position::Position;
-use crate::host::accounts::{self, Account};
+use crate::host::accounts::Account;
 use crate::unit_files::Places;
 use crate::unit_files::lock::{Lock, lock_file};
 
 /// By the names of sources and paths of files.
 #[derive(Clone, Default, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
+    /// The watcher ended in order: the files have what stands here, and what is beyond that is somebody else's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
     pub sources: BTreeMap<String, Position>,
     pub files: BTreeMap<PathBuf, Kept>,
     /// Beginnings of lines whose end had not come.
@@ -51,50 +55,33 @@ pub struct Kept {
     pub trouble: Option<String>,
 }
 
-/// Tells a file from another that has its number later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    pub dev: u64,
-    pub ino: u64,
-    /// Nanoseconds since the epoch; 0 where the file system does not know.
-    pub born: u64,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptPart {
     pub source: String,
     pub stream: String,
+    /// Of the app.
+    #[serde(default)]
+    pub app: String,
+    #[serde(default)]
+    pub instance: u32,
+    #[serde(default)]
+    pub err: bool,
     pub at: u64,
     /// Each byte as the character of that number.
     pub bytes: String,
 }
 
-impl Identity {
-    pub fn of(file: &File) -> io::Result<Identity> {
-        let found = rustix::fs::statx(
-            file,
-            "",
-            AtFlags::EMPTY_PATH,
-            StatxFlags::INO | StatxFlags::BTIME,
-        )?;
-        let metadata = file.metadata()?;
-        let born = found.stx_btime;
-        let known = found.stx_mask & StatxFlags::BTIME.bits() != 0;
-        Ok(Identity {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            born: match known {
-                true => (born.tv_sec as u64) * 1_000_000_000 + u64::from(born.tv_nsec),
-                false => 0,
-            },
-        })
-    }
-}
-
 impl Kept {
-    /// Whose the file is; None under a user's own manager. Errors: there is no such user or group any more.
-    pub fn account(&self) -> anyhow::Result<Option<Account>> {
-        account(self.user.as_deref(), self.group.as_deref())
+    /// Whose the file is.
+    pub fn owner(&self, owners: &mut Owners) -> Owner {
+        owners.of(self.user.as_deref(), self.group.as_deref())
+    }
+
+    /// A file was truncated: maybe this one.
+    fn emptied(&mut self, identity: &Identity) {
+        if self.identity.is_some_and(|own| own.is(identity)) {
+            self.size = 0;
+        }
     }
 
     /// The file, also when it was renamed within its folder meanwhile.
@@ -103,15 +90,15 @@ impl Kept {
         let is_it = |path: &Path| {
             // Looked at before it is opened: opening must not touch what is not ours.
             let found = path.symlink_metadata().ok()?;
-            if (found.dev(), found.ino()) != (identity.dev, identity.ino) {
+            if !identity.may_be(&found) {
                 return None;
             }
             let file = open::existing(path, account).ok()?;
-            (Identity::of(&file).ok()? == identity).then_some(file)
+            Identity::of(&file).ok()?.is(&identity).then_some(file)
         };
         let through_link = || {
             let file = open::existing(path, account).ok()?;
-            (Identity::of(&file).ok()? == identity).then_some(file)
+            Identity::of(&file).ok()?.is(&identity).then_some(file)
         };
         is_it(path).or_else(through_link).or_else(|| {
             std::fs::read_dir(path.parent()?)
@@ -122,18 +109,9 @@ impl Kept {
     }
 }
 
-pub(super) fn account(user: Option<&str>, group: Option<&str>) -> anyhow::Result<Option<Account>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    accounts::account(user, group).map(Some)
-}
-
 /// The state, locked until this is dropped.
 pub struct Held {
     pub checkpoint: Checkpoint,
-    quick: PathBuf,
-    durable: PathBuf,
     _lock: Lock,
 }
 
@@ -143,16 +121,8 @@ impl Held {
         let lock = lock(places)?;
         Ok(Held {
             checkpoint: load(places)?,
-            quick: quick(places),
-            durable: durable(places),
             _lock: lock,
         })
-    }
-
-    /// Both copies. Errors name the file.
-    pub fn save(&self) -> io::Result<()> {
-        store(&self.checkpoint, &self.durable, true)?;
-        store(&self.checkpoint, &self.quick, false)
     }
 }
 
@@ -163,27 +133,36 @@ pub fn flush(
     wanted: impl Fn(&str, &Path) -> bool,
 ) -> io::Result<Vec<(PathBuf, Result<u64, String>)>> {
     let mut held = Held::take(places)?;
+    let mut owners = Owners::default();
     let mut done = Vec::new();
+    let mut emptied = Vec::new();
     for (path, kept) in &mut held.checkpoint.files {
         if !wanted(&kept.app, path) {
             continue;
         }
-        let truncated = kept
-            .account()
-            .map_err(|error| format!("{error:#}"))
-            .and_then(|account| {
-                let file =
-                    open::existing(path, account.as_ref()).map_err(|error| open::words(&error))?;
-                let size = file.metadata().map_err(|error| open::words(&error))?.len();
-                file.set_len(0).map_err(|error| open::words(&error))?;
-                if Identity::of(&file).ok() == kept.identity {
-                    kept.size = 0;
-                }
-                Ok(size)
-            });
+        let truncated = kept.owner(&mut owners).and_then(|account| {
+            let file =
+                open::existing(path, account.as_ref()).map_err(|error| open::words(&error))?;
+            let size = file.metadata().map_err(|error| open::words(&error))?.len();
+            file.set_len(0).map_err(|error| open::words(&error))?;
+            if let Ok(identity) = Identity::of(&file) {
+                emptied.push((path.clone(), identity));
+                kept.emptied(&identity);
+            }
+            Ok(size)
+        });
         done.push((path.clone(), truncated));
     }
-    held.save()?;
+    save_quick(places, &held.checkpoint)?;
+    // The other copy says how far files are that were synced: of the others it must not say more.
+    if let Some(mut checkpoint) = read(&durable(places))? {
+        for (path, identity) in &emptied {
+            if let Some(kept) = checkpoint.files.get_mut(path) {
+                kept.emptied(identity);
+            }
+        }
+        save_durable(places, &checkpoint)?;
+    }
     Ok(done)
 }
 
@@ -237,17 +216,20 @@ pub(super) fn only_writer(places: &Places) -> io::Result<Lock> {
 /// The newest copy there is; an empty one at first.
 pub(super) fn load(places: &Places) -> io::Result<Checkpoint> {
     for path in [quick(places), durable(places)] {
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(named(&path, error)),
-        };
-        // Renamed into its place when it was whole: what cannot be read is of another version.
-        if let Ok(checkpoint) = serde_json::from_slice(&text) {
+        if let Some(checkpoint) = read(&path)? {
             return Ok(checkpoint);
         }
     }
     Ok(Checkpoint::default())
+}
+
+fn read(path: &Path) -> io::Result<Option<Checkpoint>> {
+    match std::fs::read(path) {
+        // Renamed into its place when it was whole: what cannot be read is of another version.
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(named(path, error)),
+    }
 }
 
 pub(super) fn save_quick(places: &Places, checkpoint: &Checkpoint) -> io::Result<()> {
@@ -329,7 +311,9 @@ mod tests {
         held.checkpoint
             .sources
             .insert("all".into(), Position::time(7));
-        held.save().unwrap();
+        save_quick(&places, &held.checkpoint).unwrap();
+        save_durable(&places, &held.checkpoint).unwrap();
+        drop(held);
         std::fs::rename(&paths[1], root.path().join("two.log.1")).unwrap();
         std::fs::write(&paths[1], "").unwrap();
         (root, places, paths)
@@ -339,7 +323,7 @@ mod tests {
     fn a_file_is_found_under_another_name_and_no_other_is_taken_for_it() {
         let (root, places, paths) = machine();
         let files = load(&places).unwrap().files;
-        let account = |kept: &Kept| kept.account().unwrap();
+        let account = |kept: &Kept| kept.owner(&mut Owners::default()).unwrap();
         for path in &paths {
             let kept = &files[path];
             let found = kept.find(path, account(kept).as_ref()).unwrap();
@@ -356,15 +340,19 @@ mod tests {
         let (root, places, paths) = machine();
         assert_eq!(flush(&places, |app, _| app == "other").unwrap(), []);
         std::fs::write(&paths[1], "new\n").unwrap();
+        // Written since the files were synced.
+        let mut newer = load(&places).unwrap();
+        newer.sources.insert("all".into(), Position::time(8));
+        newer.files.get_mut(&paths[1]).unwrap().size = 9;
+        save_quick(&places, &newer).unwrap();
         let done = flush(&places, |app, _| app == "api").unwrap();
         assert_eq!(done, [(paths[0].clone(), Ok(5)), (paths[1].clone(), Ok(4))]);
-        for copy in places.log_checkpoints() {
-            let text = std::fs::read(copy).unwrap();
-            let copy: Checkpoint = serde_json::from_slice(&text).unwrap();
+        for (copy, at, size) in [(quick(&places), 8, 9), (durable(&places), 7, 5)] {
+            let copy = read(&copy).unwrap().unwrap();
             assert_eq!(copy.files[&paths[0]].size, 0);
             // The one that was moved away has its lines still.
-            assert_eq!(copy.files[&paths[1]].size, 5);
-            assert_eq!(copy.sources["all"], Position::time(7));
+            assert_eq!(copy.files[&paths[1]].size, size);
+            assert_eq!(copy.sources["all"], Position::time(at));
         }
         let moved = std::fs::read_to_string(root.path().join("two.log.1")).unwrap();
         assert_eq!(moved, "line\n");

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::apps::App;
 use super::file::LogFile;
+use super::follow;
 use super::position::Position;
 use super::writer::{Told, Writer};
 use crate::journal::date;
@@ -49,7 +50,7 @@ impl Writer {
 
     /// Reading went on with another entry than it ended with.
     pub(super) fn lost(&self, index: usize, expected: &Position, at: u64) {
-        if self.sources[index].has(&self.scope, expected) {
+        if follow::has(&self.scope, &self.sources[index].name, expected) {
             return;
         }
         let time = |at| date::format(at, &TimeZone::system(), "YYYY-MM-DD HH:mm:ss");

@@ -1,16 +1,18 @@
 //! The apps and files as they are now: what is new, what goes, and from where in the journal on each file gets its lines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::apps::{App, Apps};
 use super::file::LogFile;
-use super::follow::Source;
+use super::follow::{self, Source};
+use super::owners::Owners;
 use super::place;
 use super::position::{Lies, Position};
-use super::state::{self, Checkpoint};
-use super::writer::Writer;
+use super::state::{Checkpoint, Identity};
+use super::writer::{Told, Writer};
+use crate::unit_files::flushed;
 
 /// Files of apps that are gone take what was still under way.
 const GRACE: Duration = Duration::from_secs(2);
@@ -22,7 +24,9 @@ impl Writer {
             return known;
         }
         let app = &self.apps.list[app];
-        let mut file = LogFile::new(path, &app.name, app.user.clone(), app.group.clone());
+        let (user, group) = (app.user.clone(), app.group.clone());
+        let owner = self.owners.of(user.as_deref(), group.as_deref());
+        let mut file = LogFile::new(path, &app.name, user, group, owner);
         file.source = app.source(&self.scope);
         self.files.push(file);
         self.files.len() - 1
@@ -31,9 +35,10 @@ impl Writer {
     /// The apps as they are now.
     pub(super) fn set(&mut self, mut list: Vec<App>) -> std::io::Result<()> {
         self.commit()?;
+        self.owners = Owners::default();
         for app in &mut list {
-            let account = state::account(app.user.as_deref(), app.group.as_deref());
-            app.uid = account.ok().flatten().map(|account| account.uid);
+            let owner = self.owners.of(app.user.as_deref(), app.group.as_deref());
+            app.uid = owner.ok().flatten().map(|account| account.uid);
         }
         let now = Instant::now();
         // What an app that is gone wrote before is still under way.
@@ -48,7 +53,12 @@ impl Writer {
         let gone = old
             .into_iter()
             .filter(|old| !list.iter().any(|app| app.name == old.name));
-        let gone: Vec<App> = gone.map(|app| App { gone: true, ..app }).collect();
+        let gone: Vec<App> = gone
+            .map(|app| App {
+                gone: app.gone.or(Some(flushed::now())),
+                ..app
+            })
+            .collect();
         list.extend(gone);
         self.set_apps(list);
         let left = self.recover();
@@ -61,14 +71,21 @@ impl Writer {
             }
         }
         self.set_sources(left.as_ref(), &behind);
-        self.look_at_all()
+        self.look_at_all(left.is_some() || !behind.is_empty())
     }
 
     pub(super) fn set_apps(&mut self, list: Vec<App>) {
         self.apps = Apps::new(list);
         self.marked = None;
         self.routes.clear();
-        self.parts.renumber();
+        self.renumber_parts();
+    }
+
+    pub(super) fn renumber_parts(&mut self) {
+        let list = &self.apps.list;
+        self.parts
+            .renumber(|app| list.iter().position(|one| one.name == app));
+        self.parts_done = self.parts.keep();
     }
 
     /// A file of an app that is there: lines go to it from where an earlier watcher left it, or since the app's units were written.
@@ -86,11 +103,27 @@ impl Writer {
             let app = &self.apps.list[app];
             (app, app.user.clone(), app.group.clone())
         };
+        let owner = &self.files[place];
+        if place < known && owner.gone_at.is_none() && owner.source != source {
+            // Where a file is in the journal can be said of one source alone.
+            let text = format!(
+                "{}: {} writes to it as well, whose lines are in another journal: those of {} do not come to it; give it a file of its own",
+                owner.path.display(),
+                owner.app,
+                app.name
+            );
+            let (path, name) = (owner.path.clone(), app.name.clone());
+            if self.refused.insert((path, name.clone())) {
+                self.trouble(Some(name), text);
+            }
+            return None;
+        }
         let rotate = app.logs.rotate.clone();
         let file = &mut self.files[place];
         file.gone_at = None;
         if file.app == app.name && (&file.user, &file.group) != (&user, &group) {
-            let mut new = LogFile::new(file.path.clone(), &app.name, user, group);
+            let owner = self.owners.of(user.as_deref(), group.as_deref());
+            let mut new = LogFile::new(file.path.clone(), &app.name, user, group, owner);
             new.behind = file
                 .failing
                 .take()
@@ -129,26 +162,38 @@ impl Writer {
         Some(source)
     }
 
-    /// On the first call what an earlier watcher left, its files cut back to what is on record.
+    /// On the first call what an earlier watcher left. Unless it ended in order its files are cut back to what is on record, if the journal has what
+    /// comes after that.
     pub(super) fn recover(&mut self) -> Option<Checkpoint> {
-        let left = self.left.take()?;
-        for (path, kept) in &left.files {
-            let cut = kept
-                .account()
-                .map_err(|error| format!("{error:#}"))
-                .and_then(|account| {
-                    let Some(file) = kept.find(path, account.as_ref()) else {
-                        return Ok(());
-                    };
-                    let cut = || match file.metadata()?.len() > kept.size {
-                        true => file.set_len(kept.size),
-                        false => Ok(()),
-                    };
-                    cut().map_err(|error: std::io::Error| super::open::words(&error))
-                });
-            if let Err(error) = cut {
+        let mut left = self.left.take()?;
+        let mut has = BTreeMap::new();
+        for (path, kept) in &mut left.files {
+            let owner = kept.owner(&mut self.owners);
+            let result = owner.and_then(|account| {
+                let Some(file) = kept.find(path, account.as_ref()) else {
+                    return Ok(());
+                };
+                let words = |error: std::io::Error| super::open::words(&error);
+                kept.identity = Some(Identity::of(&file).map_err(words)?);
+                let in_order = left.closed && kept.trouble.is_none();
+                if in_order || file.metadata().map_err(words)?.len() <= kept.size {
+                    return Ok(());
+                }
+                let there = match kept.behind.as_ref().or(left.sources.get(&kept.source)) {
+                    Some(at) => *has
+                        .entry((kept.source.clone(), at.cursor.clone()))
+                        .or_insert_with(|| follow::has(&self.scope, &kept.source, at)),
+                    None => true,
+                };
+                match there {
+                    true => file.set_len(kept.size).map_err(words),
+                    false => Ok(()),
+                }
+            });
+            if let Err(error) = result {
                 let text = format!("{} may have lines twice: {error}", path.display());
-                self.trouble(Some(kept.app.clone()), text);
+                let told = Told::Trouble(Some(kept.app.clone()), text);
+                let _ = self.tell.send(told);
             }
         }
         Some(left)

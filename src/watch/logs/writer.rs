@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,9 +16,11 @@ use super::apps::{App, Apps};
 use super::file::LogFile;
 use super::follow::{self, Source};
 use super::line::Lines;
+use super::owners::Owners;
 use super::parts::Parts;
 use super::state::{self, Checkpoint};
 use super::tidy::Tidier;
+use super::{Beat, beat_is};
 use crate::journal::Scope;
 use crate::model::Flushed;
 use crate::unit_files::Places;
@@ -50,6 +53,8 @@ pub struct Writer {
     pub(super) scope: Scope,
     pub(super) apps: Apps,
     pub(super) files: Vec<LogFile>,
+    /// As of the last command.
+    pub(super) owners: Owners,
     /// Which of `files` the lines of one instance's stream go to; filled as lines come.
     pub(super) routes: HashMap<(usize, u32, bool), Vec<usize>>,
     pub(super) sources: Vec<Source>,
@@ -58,6 +63,8 @@ pub struct Writer {
     pub(super) parts_done: Vec<state::KeptPart>,
     /// Until the first apps are known: what an earlier watcher left.
     pub(super) left: Option<Checkpoint>,
+    /// What is on record from now on is the end.
+    pub(super) closing: bool,
     pub(super) lines: Lines,
     pub(super) machine: Option<Vec<u8>>,
     /// When the batch's first line came.
@@ -66,6 +73,8 @@ pub struct Writer {
     pub(super) synced: Instant,
     pub(super) tell: UnboundedSender<Told>,
     pub(super) says: Arc<Mutex<Option<String>>>,
+    /// Files that an app names whose lines cannot come to them.
+    pub(super) refused: BTreeSet<(PathBuf, String)>,
     /// Why the state is not on disk.
     pub(super) unsaved: Option<String>,
     pub(super) tidier: Tidier,
@@ -83,12 +92,15 @@ pub fn run(
     mut wake: UnixStream,
     tell: UnboundedSender<Told>,
     says: Arc<Mutex<Option<String>>>,
+    beat: &Beat,
 ) -> std::io::Result<()> {
     // Nothing is touched before there is something to do.
     let Ok(first) = commands.recv() else {
         return Ok(());
     };
+    // Another watcher that still ends is no hang.
     let alone = state::only_writer(&places)?;
+    beat_is(beat, Some(Instant::now()));
     let left = state::load(&places)?;
     let mut writer = Writer {
         parts: Parts::restore(left.parts.clone()),
@@ -98,6 +110,8 @@ pub fn run(
         scope,
         apps: Apps::default(),
         files: vec![],
+        owners: Owners::default(),
+        closing: false,
         routes: HashMap::new(),
         sources: vec![],
         lines: Lines::new(TimeZone::system()),
@@ -107,6 +121,7 @@ pub fn run(
         synced: Instant::now(),
         tell,
         says,
+        refused: BTreeSet::new(),
         unsaved: None,
         tidier: Tidier::default(),
         marks: HashMap::new(),
@@ -123,7 +138,9 @@ pub fn run(
             Some(Command::Stop) => stopping = Some(Instant::now()),
             None => {}
         }
+        beat_is(beat, None);
         let mut ready = writer.wait(&wake, stopping.is_some().then_some(quiet + QUIET))?;
+        beat_is(beat, Some(Instant::now()));
         if ready.pop() == Some(true) {
             let _ = wake.read(&mut [0; 64]);
         }
@@ -143,6 +160,7 @@ pub fn run(
             && (quiet.elapsed() >= QUIET || since.elapsed() >= END)
         {
             writer.commit()?;
+            writer.closing = true;
             return writer.sync();
         }
     }
@@ -235,10 +253,11 @@ impl Writer {
         let now = Instant::now();
         let due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         for part in self.parts.overdue() {
-            if let Some(who) = part.writer {
-                self.gathering.get_or_insert(now);
-                self.put(who, part.at, &part.bytes, &[]);
+            if self.gathering.is_none() {
+                self.look_at_marks();
+                self.gathering = Some(now);
             }
+            self.put(part.writer, part.at, &part.bytes, &[]);
         }
         if due(self.gathering.map(|since| since + GATHER)) {
             self.commit()?;
@@ -263,7 +282,7 @@ impl Writer {
             self.sync()?;
             self.files.retain(|file| !due(file.gone_at));
             let mut list = std::mem::take(&mut self.apps.list);
-            list.retain(|app| !app.gone);
+            list.retain(|app| app.gone.is_none());
             self.set_apps(list);
             self.set_sources(None, &BTreeSet::new());
             self.status();
