@@ -9,9 +9,11 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 
 use super::owners::Owners;
+use super::parts::Parts;
 use super::state::{self, Checkpoint};
 use super::tidy::Job;
 use super::writer::Writer;
+use crate::unit_files::flushed;
 
 impl Writer {
     /// Writes what was gathered. Errors: the record cannot be written; then it is not known what the files have.
@@ -20,6 +22,10 @@ impl Writer {
             return Ok(());
         }
         let _lock = state::lock(self.places())?;
+        if flushed::changed(self.places()) != self.marked {
+            self.gather_again();
+            return Ok(());
+        }
         let with_lines = |writer: &Writer| -> Vec<usize> {
             let each = writer.files.iter().enumerate();
             each.filter(|(_, file)| !file.buffer.is_empty() && file.failing.is_none())
@@ -55,6 +61,29 @@ impl Writer {
         }
         self.gathered_nothing();
         self.save()
+    }
+
+    /// An app was flushed since: its lines from before are in the batch. All is read once more, which leaves them out.
+    fn gather_again(&mut self) {
+        for file in &mut self.files {
+            match &mut file.failing {
+                None => {
+                    file.buffer.clear();
+                    file.behind = file.was_behind.take().or(file.behind.take());
+                }
+                Some(failing) if failing.written.is_some() => {
+                    file.buffer.clear();
+                    failing.buffered.clone_from(&failing.written);
+                    failing.missed = true;
+                }
+                Some(_) => {}
+            }
+        }
+        self.parts = Parts::restore(self.parts_done.clone());
+        self.renumber_parts();
+        self.gathered_nothing();
+        let running = self.sources.iter_mut().filter(|one| one.pipe().is_some());
+        running.for_each(|source| source.start_at = Some(Instant::now()));
     }
 
     /// Sets those aside whose time it is: which.
