@@ -114,7 +114,7 @@ const MEMORY: [&str; 3] = [
      controller counts memory.",
 ];
 
-const LOG_FILES: [&str; 7] = [
+const LOG_FILES: [&str; 8] = [
     "out_file takes stdout, error_file stderr, log_file both, of every line that journald gets from the app from the apply on that gave it the file. Each is\n\
      the app's bytes as they are, with log_date_format before them, or with log_type = \"json\" an object with PM2's keys message, timestamp, type (out, err),\n\
      process_id (the instance) and app_name. Empty lines are not there: journald keeps none. What systemd and rpmctl say of the app is in the journal alone.\n\
@@ -123,13 +123,17 @@ const LOG_FILES: [&str; 7] = [
     "Lines come from the journal, some 50 ms after they were written, one journalctl for all apps whose lines journald keeps in one file of its own.\n\
      Each is there once, whether this process, journald, systemd or the bus is killed or restarted meanwhile, or the machine, as far as journald kept it:\n\
      how far that is, and how long each file was then, is on record after each batch and, synced to disk, at least every ten seconds; what is beyond is\n\
-     cut off and read again from the journal. What journald no longer has when it is to be read (SystemMaxUse= in journald.conf) is told as missing.",
+     cut off and read again from the journal, unless this process ended in order\n\
+     (it is somebody else's then) or the journal no longer has that place. What journald no longer has when it is to be read (SystemMaxUse= in journald.conf) is told as missing.",
     "Missing folders are made, mode 0755, and files, mode 0640, for the app's user and group. Where all folders above belong to root and nobody else may write\n\
      to them, root opens the file; elsewhere it is opened with the rights of the app's user, so no link leads where that user may not write. In a folder\n\
      of root's that a group may write to, and the app's user may not, such as Ubuntu's /var/log, root makes what is missing and sets files aside, and follows\n\
      no link; in a folder that everybody may write to it does nothing. For an app of root's in a folder of another user's no link is followed.",
     "A file that cannot be written (no space, no rights, no such user) stops alone: the app and all other files go on. It is told in the journal, in systemctl\n\
-     status and in rpmctl show, tried again every five seconds, and then gets what it missed from the journal, in order.",
+     status and in rpmctl show, tried again every five seconds, and then gets what it missed from the journal, in order. When a file system hangs, all of them\n\
+     wait: after 30 seconds the journal and systemctl status say so.",
+    "Apps may share a file if journald keeps their lines in one: that of one log_namespace (or none) and of one user, or of users below\n\
+     1000. Otherwise the first app has the file, and the journal says so of the other.",
     "journald drops what a unit writes beyond some 10,000 lines in 30 seconds. Apps' units lift that; a user's units cannot, for journald counts the user's\n\
      manager as a whole: LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in a drop-in of user@.service do. What was dropped of a system unit is told.",
     "Lines of a child that runs as another user than the app are in their order among themselves, not always with those of the app.",

@@ -162,6 +162,12 @@ fn lines_of_each_instance_as_pm2_writes_them() {
     let year = bed.ok(&["date", "+%Y"]);
     let year = year.trim();
     holds(&bed, "/var/log/dated.log", &format!("on {year}: one\n"));
+    // What the watcher asks for.
+    let marked = ["RPMCTL_APP=dated", "_TRANSPORT=stdout"];
+    let marked = bed.ok(&[&["journalctl", "-o", "cat"], &marked[..]].concat());
+    assert_eq!(marked, "one\n");
+    // Anybody may say that by the native protocol.
+    bed.sh_ok("printf 'MESSAGE=forged\\nPRIORITY=6\\nRPMCTL_APP=dated\\n' | logger --journald");
     for number in 0..2 {
         holds(&bed, &format!("/var/log/two/deep/err-{number}"), "bad\n");
         let out = format!("/var/log/two/deep/out-{number}.log");
