@@ -16,7 +16,7 @@ use crate::apply::rolling::Restarted;
 use crate::apply::target::Selected;
 use crate::apply::{Interrupt, Machine, reload};
 use crate::journal;
-use crate::model::Reason;
+use crate::model::{Name, Reason};
 use crate::unit_files::lock::{self, By, Lock};
 use crate::unit_files::{Places, reasons};
 use crate::watch::restart;
@@ -26,13 +26,18 @@ pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect(user).await?;
     let known = apps(&machine)?;
     let selected = select(&known, &args.of.targets)?;
-    let _apps = match take_apps(&machine.places, &selected).await {
+    let _apps = match take_apps(&machine.places, &selected).await? {
+        Ok(locks) => locks,
         // It is being restarted, and that is what the clock wants.
         Err(busy) if args.by_clock => {
-            out::say(&format!("not reloaded by the clock: {busy:#}"));
+            out::say(&format!("not reloaded by the clock: {busy}"));
             return Ok(ExitCode::SUCCESS);
         }
-        locks => locks?,
+        Err(busy) => {
+            return Err(Stop::new(busy.to_string())
+                .hint("nothing was changed; wait for it to end, or end it with Ctrl-C there")
+                .into());
+        }
     };
     let locked: BTreeSet<String> = selected
         .iter()
@@ -98,8 +103,35 @@ async fn leave_stopped(machine: &Machine, selected: &mut Vec<Selected<'_>>) -> a
     Ok(())
 }
 
-/// The lock of each app; the watcher is waited for. Errors: another reload has one; who, and since when.
-async fn take_apps(places: &Places, selected: &[Selected<'_>]) -> anyhow::Result<Vec<Lock>> {
+/// Another reload has an app's lock: who, and since when.
+struct Busy {
+    app: Name,
+    holder: lock::Holder,
+}
+
+impl std::fmt::Display for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let who = match self.holder.pid {
+            Some(pid) => format!("process {pid}"),
+            None => "another rpmctl".to_owned(),
+        };
+        let since = SystemTime::now()
+            .duration_since(self.holder.since)
+            .unwrap_or(Duration::ZERO);
+        let ago = table::age(since);
+        write!(
+            f,
+            "{} is being reloaded by {who}, begun {ago} ago",
+            self.app
+        )
+    }
+}
+
+/// The lock of each app; the watcher is waited for. Errors: of the lock's file.
+async fn take_apps(
+    places: &Places,
+    selected: &[Selected<'_>],
+) -> std::io::Result<Result<Vec<Lock>, Busy>> {
     let mut locks = Vec::new();
     for one in selected {
         let app = &one.facts.app;
@@ -119,23 +151,12 @@ async fn take_apps(places: &Places, selected: &[Selected<'_>]) -> anyhow::Result
         match taken {
             Ok(lock) => locks.push(lock),
             Err(holder) => {
-                let who = match holder.pid {
-                    Some(pid) => format!("process {pid}"),
-                    None => "another rpmctl".to_owned(),
-                };
-                let since = SystemTime::now()
-                    .duration_since(holder.since)
-                    .unwrap_or(Duration::ZERO);
-                return Err(Stop::new(format!(
-                    "{app} is being reloaded by {who}, begun {} ago",
-                    table::age(since)
-                ))
-                .hint("nothing was changed; wait for it to end, or end it with Ctrl-C there")
-                .into());
+                let app = app.clone();
+                return Ok(Err(Busy { app, holder }));
             }
         }
     }
-    Ok(locks)
+    Ok(Ok(locks))
 }
 
 fn counted(instances: usize) -> String {
