@@ -1,4 +1,4 @@
-d=${RUNTIME_DIRECTORY%%:*}
+d=$1
 read -r t x </proc/uptime && t=${t%.*}${t#*.} || exit 0
 [ "$SERVICE_RESULT" = timeout ] && late=$t || late=
 if [ -e "$d/wait.cut" ]; then

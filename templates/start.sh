@@ -1,11 +1,11 @@
 echo
-if [ "$1" -gt 0 ]; then
-f=${RUNTIME_DIRECTORY%%:*}/starts n=0 l=0
+if [ "$2" -gt 0 ]; then
+f=$1/starts n=0 l=0
 read -r t x </proc/uptime && t=${t%.*}${t#*.} || t=0
 [ -r "$f" ] && read -r n l <"$f"
-[ $((t-l)) -lt "$2" ] && n=$((n+1)) || n=1
-if [ $n -gt "$1" ]; then echo "<2>gave up: $1 starts in a row ended before min_uptime (max_restarts)"; exit 199; fi
+[ $((t-l)) -lt "$3" ] && n=$((n+1)) || n=1
+if [ $n -gt "$2" ]; then echo "<2>gave up: $2 starts in a row ended before min_uptime (max_restarts)"; exit 199; fi
 echo $n $t >"$f"
 fi
-shift 2
+shift 3
 exec "$@"

@@ -1,3 +1,3 @@
 [ "$SERVICE_RESULT" = timeout ] || exit 0
-f=${RUNTIME_DIRECTORY%%:*}/starts
+f=$1/starts
 [ -r "$f" ] && read -r n l <"$f" && read -r t x </proc/uptime && echo "$n ${t%.*}${t#*.}" >"$f"

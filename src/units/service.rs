@@ -91,17 +91,12 @@ pub fn fill(
 
     context.insert("exec_start", &exec_start(app)?);
     let first = backoff(app).map(|first| {
-        let script = include_str!("../../templates/backoff.sh").trim_end();
+        let script = include_str!("../../templates/backoff.sh");
         let allowed = match start.notifies() {
             true => app.ready.timeout.as_millis(),
             false => u128::from(u32::MAX),
         };
-        format!(
-            ":/bin/sh -c {} {} {} {allowed}",
-            quote::word(script),
-            quote::word(name),
-            first.as_millis(),
-        )
+        format!(":{} {} {allowed}", shell(script, name), first.as_millis(),)
     });
     context.insert("exec_start_pre", &first);
     let files: &[&str] = match (counted_starts(app), backoff(app)) {
@@ -111,12 +106,13 @@ pub fn fill(
     };
     let forget: String = files
         .iter()
-        .map(|file| format!(r#" \"${{RUNTIME_DIRECTORY%%%%:*}}/{file}\""#))
+        .map(|file| format!(r#" "$1/{file}""#))
         .collect();
     context.insert(
         "exec_stop",
         &(!files.is_empty())
-            .then(|| format!(r#":/bin/sh -c "[ -z \"$MAINPID\" ] || rm -f{forget}""#)),
+            .then(|| shell(&format!(r#"[ -z "$MAINPID" ] || rm -f{forget}"#), name))
+            .map(|line| format!(":{line}")),
     );
     let look_back = if backoff(app).is_some() {
         Some(include_str!("../../templates/ended.sh"))
@@ -127,7 +123,7 @@ pub fn fill(
     };
     context.insert(
         "exec_stop_post",
-        &look_back.map(|script| format!(":/bin/sh -c {}", quote::word(script.trim_end()))),
+        &look_back.map(|script| format!(":{}", shell(script, name))),
     );
     context.insert("restart", if app.restart.auto { "always" } else { "no" });
     let delay = match app.restart.backoff {
@@ -184,7 +180,7 @@ pub fn fill(
 /// the first word of a command line may not (systemd.service(5)).
 ///
 /// The script prints an empty line, which journald drops: with it journald knows whose lines follow, even of a process that ends at once (165 of 600
-/// lines were lost without it). Then it counts the failed starts in a row, unless its first argument is 0.
+/// lines were lost without it). Then it counts the failed starts in a row, unless the argument after its folder is 0.
 fn exec_start(app: &App) -> Result<String, String> {
     let name = app.name.as_str();
     let program = app
@@ -192,12 +188,8 @@ fn exec_start(app: &App) -> Result<String, String> {
         .program
         .to_str()
         .ok_or("the program's path is not valid UTF-8")?;
-    let script = include_str!("../../templates/start.sh").trim_end();
     let mut words = vec![
-        "/bin/sh".to_owned(),
-        "-c".to_owned(),
-        quote::word(script),
-        quote::word(name),
+        shell(include_str!("../../templates/start.sh"), name),
         counted_starts(app).unwrap_or(0).to_string(),
         (window_ms(&app.restart) / 10).to_string(),
     ];
@@ -209,6 +201,12 @@ fn exec_start(app: &App) -> Result<String, String> {
     words.push(quote::word(program));
     words.extend(app.command.args.iter().map(|arg| quote::word(arg)));
     Ok(format!(":{}", words.join(" ")))
+}
+
+/// A script of ours; its first argument is the instance's folder, which `$RUNTIME_DIRECTORY` need not name first when the app has others besides.
+fn shell(script: &str, name: &str) -> String {
+    let script = quote::word(script.trim_end());
+    format!("/bin/sh -c {script} {} \"%t/rpmctl/%N\"", quote::word(name))
 }
 
 /// How many failed starts in a row are allowed: PM2 counts the first one too.

@@ -255,8 +255,9 @@ fn in_run(page: &mut Page, run: &Path) {
             "how often an instance was restarted for which reason; see rpmctl-watch(8)",
         ),
         (
-            "NAME@N/starts",
-            "of an instance: how many starts in a row have failed, and when the last began. NAME@N is the instance's RUNTIME_DIRECTORY, belongs to\n\
+            "NAME@N/starts, NAME@N/wait",
+            "of an instance: how many starts in a row have failed, and when the last began; how long the last start waited\n\
+             (exp_backoff_restart_delay), when the last run began and ended, and how. NAME@N is the instance's RUNTIME_DIRECTORY, belongs to\n\
              its user, outlives restarts and goes when it stops",
         ),
         (

@@ -39,6 +39,8 @@ pub fn sections(page: &mut Page) {
          millisecond, 15 s at most. They are from the end of a run to the next start; systemd takes up to a third of a second for a\n\
          restart, so shorter waits may be as long. After a run of 30 s, and after any start, restart or reload by hand, the first\n\
          wait comes next. While it waits the instance is in ExecStartPre= (activating, start-pre), which rpmctl list shows as waiting\n\
-         restart; listen_timeout begins after it. max_restarts is not counted then, unless it is given.",
+         restart; listen_timeout begins after it. max_restarts is not counted then, unless it is given. Only a systemctl stop in the\n\
+         tenth of a second between the end of a run and the next wait leaves no trace: a start within a minute of it goes on with\n\
+         the series. (rpmctl stop ends it there as well.)",
     );
 }

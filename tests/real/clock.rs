@@ -148,6 +148,12 @@ fn a_stopped_app_is_not_started_by_the_clock() {
     bed.ok(&["systemctl", "start", "still-cron.service"]);
     assert!(down());
     assert_eq!(active(bed, "still.target"), "inactive");
+    // A lock that cannot be had is no reload that goes on already.
+    bed.sh_ok("mv /run/rpmctl/reload/still /root/still-lock; mkdir /run/rpmctl/reload/still");
+    let failed = bed.run(&["systemctl", "start", "still-cron.service"]);
+    assert_ne!(failed.status, 0, "{failed}");
+    assert_eq!(active(bed, "still-cron.service"), "failed");
+    bed.sh_ok("rmdir /run/rpmctl/reload/still; mv /root/still-lock /run/rpmctl/reload/still");
 
     bed.ok(&["rpmctl", "start", "still"]);
     assert_eq!(active(bed, "still-cron.timer"), "active");

@@ -281,26 +281,6 @@ fn traffic_starts_nothing_that_gave_up_or_was_stopped() {
     );
 }
 
-#[test]
-fn slow_failures_are_not_counted() {
-    let bed = &apps::bed();
-    // Each run is longer than min_uptime: never given up, however often.
-    apply(
-        bed,
-        &shell(
-            "slow",
-            "echo run >>/srv/starts; sleep 0.6",
-            "max_restarts = 2",
-        )
-        .replace("min_uptime = 200", "min_uptime = 100"),
-    );
-    bed.wait_until("the sixth start", PATIENCE, || {
-        lines(bed, "/srv/starts") >= 6
-    });
-    assert_ne!(state(bed, "slow@0.service"), "failed");
-    ok(bed, &["delete", "slow"]);
-}
-
 /// What fails before the start script runs is counted nowhere: systemd goes on trying, at a pace that hurts nobody, and apply does not wait for ever.
 #[test]
 fn a_start_that_fails_before_the_program_neither_spins_nor_holds_apply_up() {
@@ -375,23 +355,6 @@ fn a_port_that_is_taken_is_named() {
     });
     ok(bed, &["apply"]);
     all_answer(bed, "web", 4101, 2, "hello");
-}
-
-#[test]
-fn a_job_that_ends_well_is_done_and_not_run_again() {
-    let bed = &apps::bed();
-    let job = |word: &str| {
-        let line = format!("echo {word} >>/srv/jobs");
-        shell("job", &line, "autorestart = false")
-    };
-    apply(bed, &job("first"));
-    bed.wait_until("the job is done", PATIENCE, || lines(bed, "/srv/jobs") == 1);
-    let again = ok(bed, &["apply"]);
-    assert!(again.starts_with("nothing to do: "), "{again}");
-    assert_eq!(statuses(bed, &["job"]), ["stopped"]);
-    ok(bed, &["status"]);
-    apply(bed, &job("second"));
-    bed.wait_until("it ran again", PATIENCE, || lines(bed, "/srv/jobs") == 2);
 }
 
 #[test]

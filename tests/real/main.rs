@@ -32,6 +32,7 @@ mod readers;
 mod refusals;
 mod reload;
 mod reload_stops;
+mod restart_policy;
 mod reuseport;
 mod rotation;
 mod run;

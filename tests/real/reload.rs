@@ -229,6 +229,8 @@ fn a_second_reload_of_the_app_is_refused_and_one_of_another_app_is_not() {
         );
         assert_eq!(runs(bed, "other", 2), before);
     }
+    let clock = ok(bed, &["reload", "--by-clock", "web"]);
+    assert_eq!(clock, "");
     // What changes more than a reload does waits for it, one of another app does not.
     let restart = bed.spawn(&["rpmctl", "restart", "other@1"]);
     let other = bed.spawn(&["rpmctl", "reload", "other@0"]);
