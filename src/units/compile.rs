@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::marker::{self, Facts};
+use super::facts::Facts;
+use super::marker;
 use super::template::Templates;
 use super::{
     AppUnits, UnitFile, UnitSet, clock, environment, install, quote, service, socket, target,

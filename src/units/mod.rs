@@ -6,6 +6,7 @@ pub mod calendar;
 mod clock;
 pub mod compile;
 mod environment;
+pub mod facts;
 mod install;
 pub mod marker;
 mod preload;
@@ -21,6 +22,6 @@ mod watch_fact;
 pub mod watcher;
 
 pub use compile::{Site, compile};
-pub use marker::Facts;
+pub use facts::Facts;
 pub use scale::scale;
 pub use set::{AppUnits, EnvFile, UnitFile, UnitSet};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::marker::{self, Facts};
+use super::facts::Facts;
+use super::marker;
 use super::{AppUnits, EnvFile, UnitFile, quote, target};
 
 /// The app with `count` instances, at least 1. All but its target, and the environment files of single instances, stays as it is.

@@ -1,6 +1,6 @@
 //! The compiled units of all apps: what should be on disk.
 
-use super::marker::Facts;
+use super::facts::Facts;
 
 /// Units and environment files of every app, in an order in which they can be started.
 #[derive(Clone, PartialEq, Debug, Default)]

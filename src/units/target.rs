@@ -3,7 +3,7 @@
 use tera::Context;
 
 use super::compile::Site;
-use super::marker::Facts;
+use super::facts::Facts;
 use super::service::lines;
 use crate::model::{App, Name};
 

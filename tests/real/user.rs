@@ -170,6 +170,8 @@ fn an_ordinary_user_does_it_all() {
             serde_json::from_str(&ok(bed, &["list", "--json", "rs@0"])).expect("JSON");
         row[0]["status"] == "online" && row[0]["restarts"] == 1
     });
+    // Where its script counts.
+    assert!(bed.exists("/run/user/1000/rpmctl/rs@0/starts"));
 
     ok(bed, &["stop", "web"]);
     assert_eq!(
