@@ -8,10 +8,10 @@ fn lines(bed: &Bed, path: &str) -> usize {
     bed.sh(&format!("cat {path}")).stdout.lines().count()
 }
 
-/// Writes when it starts, and ends with the code.
+/// Writes when it starts, and ends with the code; on the slowest machine sooner than its min_uptime.
 fn ends(name: &str, code: u32, more: &str) -> String {
     let line = format!("date +%s%3N >>/srv/policy/{name}; exit {code}");
-    shell(name, &line, more)
+    shell(name, &line, more).replace("min_uptime = 200", "min_uptime = 20000")
 }
 
 #[test]
