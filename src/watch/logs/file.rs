@@ -12,6 +12,7 @@ use super::owners::Owner;
 use super::position::Position;
 use super::state::{Identity, Kept};
 use super::{folder, open, rotate};
+use crate::host::accounts::Account;
 use crate::model::Rotation;
 use crate::unit_files::flushed;
 
