@@ -109,8 +109,10 @@ impl Query {
         let mut args = self.base();
         if let Some(lines) = self.lines {
             args.push("--reverse".into());
-            // With a pattern, older versions count before they match; what was flushed does not count.
-            if self.grep.is_none() && self.apps.iter().all(|app| app.flushed.is_empty()) {
+            // What is sorted out here would count: what was flushed, rpmctl's lines about other instances; and with a pattern, older versions
+            // count before they match.
+            let exact = |app: &LogApp| app.flushed.is_empty() && app.instances.is_none();
+            if self.grep.is_none() && self.apps.iter().all(exact) {
                 args.push(format!("--lines={lines}").into());
             }
         }

@@ -112,6 +112,10 @@ fn lines_are_counted_by_the_reader_when_there_is_a_pattern() {
     assert!(has(&query, "--lines=5") && has(&query, "--reverse") && has(&query, "/d"));
     query.grep = Some("x".into());
     assert!(!has(&query, "--lines=5") && has(&query, "--reverse") && has(&query, "--grep=x"));
+    // rpmctl's lines about its siblings come too, and are left out here.
+    query.grep = None;
+    query.apps[0].instances = Some(vec![2]);
+    assert!(!has(&query, "--lines=5") && has(&query, "--reverse"));
 }
 
 #[test]
@@ -146,7 +150,7 @@ fn only_its_own() {
 
 #[test]
 fn what_was_flushed_is_not_asked_for() {
-    let mut query = Query::new(Scope::System, vec![app(None), app(Some(vec![2]))]);
+    let mut query = Query::new(Scope::System, vec![app(None), app(None)]);
     query.lines = Some(5);
     let args = |query: &Query| -> Vec<String> {
         let args = query.past_args(&[BTreeSet::new(), BTreeSet::new()]);
