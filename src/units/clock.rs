@@ -4,8 +4,8 @@
 use tera::Context;
 
 use super::compile::Site;
-use super::{calendar, quote, target};
-use crate::model::{App, Schedule};
+use super::{calendar, quote};
+use crate::model::{App, Name, Schedule};
 
 /// How late systemd may be, so that timers can go together; every second of a pattern counts where it names seconds.
 const MINUTES: &str = "1s";
@@ -21,26 +21,50 @@ pub fn fill_timer(context: &mut Context, schedule: &Schedule) {
 /// Errors: rpmctl's own path cannot stand in a unit.
 pub fn fill_service(context: &mut Context, app: &App, site: &Site) -> Result<(), String> {
     let name = &app.name;
-    let (does, wants, commands) = if app.restart.auto {
-        ("restarts the instances in turns", vec![], turns(app, site)?)
+    let (does, commands) = if app.restart.auto {
+        ("restarts the instances in turns", turns(app, site)?)
     } else {
-        // One that still runs is up already: nothing is started twice.
-        let wants = target::instances(name, app.instances);
-        (
-            "starts what does not run",
-            wants,
-            vec!["/bin/true".to_owned()],
-        )
+        // One that still runs is up already: nothing is started twice. `Wants=` would start them whatever the condition says.
+        let start = start(name, app.instances, site.user_manager);
+        ("starts what does not run", vec![start])
     };
     context.insert("does", does);
-    context.insert("wants", &wants);
+    context.insert("exec_condition", &due(app, site));
     context.insert("exec_start", &commands);
     Ok(())
 }
 
+/// The command that starts the instances of a job.
+pub(super) fn start(name: &Name, count: u32, user_manager: bool) -> String {
+    let units: Vec<String> = (0..count)
+        .map(|number| quote::word(&name.instance(number)))
+        .collect();
+    let user = user(user_manager);
+    format!("systemctl {user}--no-block start {}", units.join(" "))
+}
+
+/// A timer that is started again has systemd look for the next time from its activation before (seen with 252), so that it fires at once when one has
+/// passed since. The script has the first 2 s of a timer begin nothing unless the time that elapsed comes after its activation. Both are told in
+/// whole seconds, so an activation and a time in the same second leave that time out. Later, and if the clock was set, all triggers hold.
+fn due(app: &App, site: &Site) -> String {
+    let script = include_str!("../../templates/clock.sh").trim_end();
+    format!(
+        ":/bin/sh -c {} {} {}{} {}",
+        quote::word(script),
+        quote::word(app.name.as_str()),
+        user(site.user_manager),
+        quote::word(&app.name.timer()),
+        quote::word(&app.name.clock())
+    )
+}
+
+fn user(user_manager: bool) -> &'static str {
+    if user_manager { "--user " } else { "" }
+}
+
 fn turns(app: &App, site: &Site) -> Result<Vec<String>, String> {
     let name = &app.name;
-    let user = if site.user_manager { "--user " } else { "" };
+    let user = user(site.user_manager);
     if site.foreground {
         let restart = |unit: String| format!("systemctl {user}restart {}", quote::word(&unit));
         return Ok((0..app.instances)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::marker;
-use super::{AppUnits, EnvFile, UnitFile, quote, target};
+use super::{AppUnits, EnvFile, UnitFile, clock, quote, target};
 
 /// The app with `count` instances, at least 1. All but its target, and the environment files of single instances, stays as it is.
 /// Errors: files that were not made as ours are, in words.
@@ -16,17 +16,15 @@ pub fn scale(app: &AppUnits, count: u32) -> Result<AppUnits, String> {
     let mut units: Vec<UnitFile> = app.units.clone();
     // The clock's service names the instances of a job, and the target of one that runs by the clock alone does not.
     let (target, clock) = (facts.app.target(), facts.app.clock());
-    let names = |unit: &str| match unit == target {
-        true => !facts.by_clock_alone(),
-        false => unit == clock && !facts.autorestart,
-    };
-    for unit in units
-        .iter_mut()
-        .filter(|unit| unit.name == target || names(&unit.name))
-    {
-        let body = match names(&unit.name) {
-            true => wanting(&app.facts, unit, count)?,
-            false => marker::body(&unit.text).to_owned(),
+    for unit in &mut units {
+        let body = if unit.name == target && !facts.by_clock_alone() {
+            wanting(&app.facts, unit, count)?
+        } else if unit.name == clock && !facts.autorestart {
+            starting(&app.facts, unit, count)?
+        } else if unit.name == target {
+            marker::body(&unit.text).to_owned()
+        } else {
+            continue;
         };
         unit.text = marker::mark(&body, &facts, unit.name == target);
     }
@@ -59,12 +57,31 @@ fn wanting(facts: &Facts, unit: &UnitFile, count: u32) -> Result<String, String>
     }
     match made {
         true => Ok(lines.join("\n")),
-        false => Err(format!(
-            "{} does not name its instances in Wants= as rpmctl's own template does: change instances in {} and apply it",
-            unit.name,
-            facts.file.display()
-        )),
+        false => Err(not_ours(facts, unit, "Wants=")),
     }
+}
+
+/// The clock's own text for a job, the line that starts its instances made anew.
+fn starting(facts: &Facts, unit: &UnitFile, count: u32) -> Result<String, String> {
+    let line = |count, user_manager| {
+        let command = clock::start(&facts.app, count, user_manager);
+        format!("\nExecStart={command}\n")
+    };
+    let body = marker::body(&unit.text);
+    [false, true]
+        .into_iter()
+        .map(|user| (line(facts.instances, user), line(count, user)))
+        .find(|(old, _)| body.contains(old))
+        .map(|(old, new)| body.replace(&old, &new))
+        .ok_or_else(|| not_ours(facts, unit, "ExecStart="))
+}
+
+fn not_ours(facts: &Facts, unit: &UnitFile, key: &str) -> String {
+    format!(
+        "{} does not name its instances in {key} as rpmctl's own template does: change instances in {} and apply it",
+        unit.name,
+        facts.file.display()
+    )
 }
 
 /// With `increment_var` each instance has a file of its own: a variable that counts up from instance 0's.

@@ -315,3 +315,52 @@ fn in_the_foreground_the_clock_goes_too_and_ends_with_it() {
         assert!(!bed.exists("/run/systemd/system/front-cron.timer"));
     }
 }
+
+/// systemd 252 reckons from the activation before, and would fire as soon as the timer is started again.
+#[test]
+fn a_time_that_passed_while_the_clock_stood_still_is_not_made_up_for() {
+    let bed = bed::shared();
+    let site = Site::new(bed, "missed");
+    bed.sh_ok("mkdir -p /srv/missed-job");
+    let work = Site::new(bed, "missed-job");
+    let text = |times: &[u64]| {
+        let seconds: Vec<String> = times.iter().map(|time| (time % 60).to_string()).collect();
+        let cron = format!("cron_restart = \"{} * * * * *\"", seconds.join(","));
+        sleeper("missed", &cron) + &job("missed-job", "0", &format!("autostart = false\n{cron}"))
+    };
+    let now = || -> u64 {
+        let now = bed.ok(&["date", "+%s"]);
+        now.trim().parse().expect("seconds")
+    };
+    let reloaded = || bed.exists("/run/rpmctl/restarts/missed@0");
+    let begun = || work.lines().len();
+    let (first, second) = (now() + 3, now() + 9);
+    let both = text(&[first, second]);
+    site.apply(&both);
+    bed.ok(&["rpmctl", "stop", "missed", "missed-job"]);
+    // Nothing, if all that was quick enough.
+    let (lines, was) = (begun(), reloaded());
+    bed.wait_until("a time passes", PATIENCE, || now() > first);
+    site.apply(&both);
+    assert_eq!(active(bed, "missed-cron.timer"), "active");
+    assert!(stays(Duration::from_millis(1500), || {
+        (begun() == lines && reloaded() == was) || now() >= second
+    }));
+    bed.wait_until("the next time", PATIENCE, || begun() > lines && reloaded());
+    bed.wait_until("that is over", PATIENCE, || {
+        let states = property(
+            bed,
+            "ActiveState",
+            &["missed-cron.service", "missed-job-cron.service"].map(str::to_owned),
+        );
+        states == ["inactive"; 2] && begun() == lines + 2
+    });
+
+    // Another pattern, a time of which came after that activation too.
+    let (lines, before) = (begun(), runs(bed, "missed", 2));
+    site.apply(&text(&[second - 1]));
+    assert!(stays(Duration::from_millis(1500), || {
+        begun() == lines && runs(bed, "missed", 2) == before
+    }));
+    bed.ok(&["rpmctl", "delete", "missed", "missed-job"]);
+}
