@@ -19,7 +19,7 @@ pub fn sections(page: &mut Page) {
     );
     page.paragraph(
         "The times are the machine's local ones. A time that the clock skips when summer time begins is skipped; one that it repeats\n\
-         when that ends counts once, the first time. AccuracySec= is 1 s, with seconds in the pattern 100 ms.",
+         when that ends counts once, the first time. AccuracySec= is 1 s, with seconds in the pattern 100 ms. A time that passed while the app was stopped, or before the pattern was changed, is not made up for; one in the very second in which the timer starts may be left out.",
     );
     page.paragraph(
         "An app's instances are restarted in turns, as rpmctl reload does it; where a round still goes on when the next is due, that\n\
