@@ -14,7 +14,7 @@ pub mod target;
 mod together;
 pub mod verify;
 pub mod view;
-mod watch;
+pub mod watch;
 
 pub use interrupt::Interrupt;
 pub use machine::Machine;

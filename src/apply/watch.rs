@@ -1,9 +1,10 @@
 //! The watcher's part of a plan, carried out.
 
 use super::Machine;
+use super::target::Selected;
 use super::verify::Failure;
 use crate::plan::{Change, Observed, Plan};
-use crate::systemd::{Job, Verb};
+use crate::systemd::{Job, UnitState, Verb};
 use crate::unit_files::Places;
 use crate::unit_files::write::Changes;
 use crate::units::watcher::UNIT;
@@ -28,6 +29,26 @@ pub fn file_changes(places: &Places, plan: &Plan, changes: &mut Changes) {
     for folder in &watch.unlink {
         changes.unlink(units.join(folder).join(UNIT));
     }
+}
+
+/// That the watcher is down although one of these apps needs it, for whoever looks at them; what systemd starts again is not down.
+pub async fn down(machine: &Machine, apps: &[Selected<'_>]) -> anyhow::Result<Option<String>> {
+    let needing: Vec<&str> = apps
+        .iter()
+        .filter(|one| one.facts.needs_watcher())
+        .map(|one| one.facts.app.as_str())
+        .collect();
+    if needing.is_empty() {
+        return Ok(None);
+    }
+    let states = machine.manager.states(&[UNIT.to_owned()]).await?;
+    let is_down = |state: &UnitState| matches!(state.active.as_str(), "inactive" | "failed");
+    Ok(states.iter().any(is_down).then(|| {
+        format!(
+            "note: {UNIT} is not running: max_memory_restart, watch and log files of {} do nothing until it does; `rpmctl apply` starts it",
+            needing.join(", ")
+        )
+    }))
 }
 
 /// That its files have changed.

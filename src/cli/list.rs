@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::table::{self, Cell, Tone};
 use super::{control, machine, out};
+use crate::apply::target::Selected;
 use crate::apply::view::{self, Row, State};
+use crate::apply::{Machine, watch};
 use crate::model::Bytes;
 
 pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Result<ExitCode> {
@@ -28,7 +30,16 @@ pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Resul
     } else {
         out::text(&text(&rows, table::colour()))?;
     }
+    watcher_down(&machine, &selected).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// On stderr, so that what is read by programs stays as it is.
+pub async fn watcher_down(machine: &Machine, selected: &[Selected<'_>]) -> anyhow::Result<()> {
+    if let Some(note) = watch::down(machine, selected).await? {
+        out::say(&note);
+    }
+    Ok(())
 }
 
 fn text(rows: &[Row<'_>], colour: bool) -> String {

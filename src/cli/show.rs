@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::args::ShowArgs;
-use super::list::{json_of, restarted, tone, until};
+use super::list::{json_of, restarted, tone, until, watcher_down};
 use super::table::{self, Cell};
 use super::{control, machine, out};
 use crate::apply::observe;
@@ -45,6 +45,7 @@ pub async fn run(args: ShowArgs, user: bool) -> anyhow::Result<ExitCode> {
     if args.json {
         out::line(&Value::from(shown).to_string())?;
     }
+    watcher_down(&machine, &selected).await?;
     Ok(ExitCode::SUCCESS)
 }
 

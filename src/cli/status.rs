@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::args::StatusArgs;
-use super::list::{json_of, optional, restarted};
+use super::list::{json_of, optional, restarted, watcher_down};
 use super::report::NOT_RUNNING;
 use super::table::{self, Cell, Tone};
 use super::{control, machine, out};
@@ -50,6 +50,7 @@ pub async fn run(args: StatusArgs, user: bool) -> anyhow::Result<ExitCode> {
     } else {
         out::text(&text(&wanted, table::colour()))?;
     }
+    watcher_down(&machine, &selected).await?;
     Ok(if wanted.iter().any(App::lacks) {
         ExitCode::from(NOT_RUNNING)
     } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::apps::{self, PATIENCE, apply, fails, ok, property, runs, shell, state, write};
+use crate::apps::{self, PATIENCE, apply, fails, ok, property, rpmctl, runs, shell, state, write};
 use crate::bed::Bed;
 
 const UNIT: &str = "rpmctl-watch.service";
@@ -112,6 +112,17 @@ fn it_comes_and_goes_with_the_need() {
         now != "0" && now != killed && state(bed, UNIT) == "active"
     });
     assert_eq!(runs(bed, "web", 2), before.1);
+
+    // Down, it is missed by whoever looks at an app that needs it.
+    let looks = [["list", "web"], ["status", "web"], ["show", "web"]];
+    let missed = |look: &[&str; 2]| rpmctl(bed, look).stderr;
+    assert_eq!(looks.each_ref().map(missed), [""; 3]);
+    bed.ok(&["systemctl", "stop", UNIT]);
+    let note = "note: rpmctl-watch.service is not running: max_memory_restart, watch and log files of web do nothing until it does; `rpmctl apply` starts it\n";
+    assert_eq!(looks.each_ref().map(missed), [note; 3]);
+    assert_eq!(rpmctl(bed, &["list", "plain"]).stderr, "");
+    apply(bed, &text);
+    assert_eq!(looks.each_ref().map(missed), [""; 3]);
 
     // An app that is left out keeps what it needs; without the key, by rollback and by delete nobody does.
     apply(bed, &sleeper("plain", "kill_timeout = 3000"));
