@@ -29,7 +29,7 @@ pub use command::Spawned;
 use port::Port;
 
 /// For whatever one waits for in here: without KVM, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A booted guest. QEMU ends with it.
 pub struct Guest {
