@@ -151,6 +151,26 @@ fn the_clock_changes_and_nobody_restarts() {
     }
 }
 
+/// A start that was queued when it was looked at may have begun when the files go.
+#[test]
+fn instances_that_looked_down_stop_as_well_when_their_app_goes() {
+    let (_, mut observed) = two_apps(|_| {});
+    let states = [
+        ("api@0.service", Running::Down),
+        ("api@1.service", Running::Starting),
+    ];
+    for (unit, state) in states {
+        observed.running.insert(unit.into(), state);
+    }
+    let gone = |observed: &Observed| removal(&["api".to_owned()], observed).apps.remove(0);
+    let app = gone(&observed);
+    assert_eq!(app.stop_too, ["api@0.service"]);
+    assert!(app.stop.contains(&"api@1.service".to_owned()));
+    let file = PathBuf::from("/etc/systemd/system/api@0.service");
+    observed.foreign.insert("api@0.service".into(), file);
+    assert_eq!(gone(&observed).stop_too, Vec::<String>::new());
+}
+
 #[test]
 fn a_job_by_the_clock_alone_is_not_started_and_its_run_not_cut_short() {
     let job = |env: &str| {

@@ -43,6 +43,7 @@ pub async fn run(
     let progress = |line: String| (show.borrow_mut())(Progress::Line(line));
     let places = &machine.places;
     let stops: Vec<Job> = all(plan, |app| &app.stop)
+        .chain(all(plan, |app| &app.stop_too))
         .map(String::as_str)
         .chain(plan.watch.stop.then_some(watcher::UNIT))
         .map(|unit| Job::new(Verb::Stop, unit))
@@ -62,7 +63,8 @@ pub async fn run(
         sockets::close(machine, &app.sockets.leave).await?;
     }
     let stopped = |result: &JobResult| {
-        if result.is_done() {
+        let quiet = |app: &AppPlan| app.stop_too.contains(&result.unit);
+        if result.is_done() && !plan.apps.iter().any(quiet) {
             progress(format!("stopped   {}", result.unit));
         }
     };
@@ -125,6 +127,7 @@ pub async fn run(
     // What was stopped for good may have ended badly before: it is not to stay on systemd's list of failed units.
     let resets: Vec<String> = all(plan, |app| &app.reset)
         .chain(all(plan, |app| &app.stop))
+        .chain(all(plan, |app| &app.stop_too))
         .cloned()
         .collect();
     machine.manager.reset_failed(&resets).await?;

@@ -26,6 +26,9 @@ pub struct AppPlan {
     pub change: Change,
     /// Units to stop before their files change.
     pub stop: Vec<String>,
+    /// Instances of an app that goes which looked down: stopped with the others without a word. A start that was queued may have begun since, and the
+    /// target's stop does not wait for it.
+    pub stop_too: Vec<String>,
     pub units: Vec<FileChange>,
     /// Contents are secret: shown as names of variables only.
     pub env: Vec<FileChange>,
@@ -71,6 +74,7 @@ impl AppPlan {
             facts,
             change,
             stop: vec![],
+            stop_too: vec![],
             units: vec![],
             sockets: SocketPlan::default(),
             env: vec![],

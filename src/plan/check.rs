@@ -39,6 +39,7 @@ fn rules(app: &AppPlan, observed: &Observed, broken: &mut Vec<String>) {
     let (stops, starts) = (app.stops(), app.starts());
     let units = [
         &stops,
+        &app.stop_too,
         &app.reset,
         &starts,
         &app.restart,

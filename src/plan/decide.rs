@@ -303,6 +303,11 @@ fn remove(app: &AppUnits, observed: &Observed) -> AppPlan {
             _ => plan.stop.push(unit),
         }
     }
+    plan.stop_too = (0..app.facts.instances)
+        .map(|n| name.instance(n))
+        .filter(|unit| observed.state(unit) == Running::Down)
+        .filter(|unit| !observed.foreign.contains_key(unit))
+        .collect();
     let gone = |name: &String, text: &String| FileChange {
         name: name.clone(),
         before: Some(text.clone()),

@@ -20,7 +20,8 @@ use super::bus::{MANAGER, MANAGER_INTERFACE, MANAGER_PATH, next_signal, signals}
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Remembers what its input names; at its end stops the units and removes the files, in this order: a unit whose file is gone when the manager is
-/// reloaded has no `BindsTo=` any more. Where systemctl does not reach the manager, `BindsTo=` has to do.
+/// reloaded has no `BindsTo=` any more, and no `CollectMode=`: one that failed when it was stopped would stay on the list of failed units. Where systemctl
+/// does not reach the manager, `BindsTo=` has to do.
 ///
 /// It never ends before systemd has moved it: a scope made of a process that is just ending would stay, empty, until the next daemon-reload.
 const HOLD: &str = r#"scope=$1
@@ -39,7 +40,10 @@ while IFS= read -r line; do
 done
 tries=0
 until moved || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.05; done
-[ -z "$units" ] || systemctl "$manager" --quiet stop -- $units
+if [ -n "$units" ]; then
+    systemctl "$manager" --quiet stop -- $units
+    systemctl "$manager" --quiet reset-failed -- $units
+fi
 [ $# -eq 0 ] || exec rm -rf -- "$@""#;
 
 /// The scope; dropping it, or the death of this process, ends it and stops what is bound to it.
