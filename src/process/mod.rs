@@ -3,8 +3,12 @@
 mod cgroup;
 pub mod listener;
 mod probe;
+mod queue;
+pub mod requests;
 mod sample;
 
 pub use cgroup::Hierarchy;
 pub use probe::{Meminfo, Probe, Use, newest, own};
+pub use queue::Queue;
+pub use requests::Requests;
 pub use sample::{Usage, cpu_percent, cpu_percent_since_start, read};

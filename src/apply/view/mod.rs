@@ -1,16 +1,20 @@
 //! The cluster as it is: one row an instance, read in a handful of calls however many there are.
 
+mod app;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::model::ending;
-use crate::process::{self, Hierarchy};
+use crate::process::{self, Hierarchy, Requests};
 use crate::systemd::{Manager, UnitState};
 use crate::unit_files::{Places, reasons};
 use crate::units::{AppUnits, Facts};
 
 use super::target::{self, Selected};
+
+pub use app::{App, Mark, apps};
 
 /// An instance as it is.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct Row<'a> {
     pub why: Option<String>,
     /// `cron_restart`: when the app's clock strikes next; none while the app is stopped, or what the clock began goes on.
     pub next_run: Option<SystemTime>,
+    /// Its requests and their response times, where something in it counts them.
+    pub requests: Option<Requests>,
 }
 
 /// PM2's words for a process.
@@ -136,6 +142,7 @@ pub async fn rows<'a>(
                 ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)
             }),
             next_run: next_runs.get(app.app.as_str()).copied(),
+            requests: None,
             unit: state.name,
             active: state.active,
             sub: state.sub,

@@ -1,0 +1,140 @@
+//! An app as one: what its instances are together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::{Row, State};
+use crate::apply::Machine;
+use crate::apply::target::Selected;
+use crate::plan::Observed;
+use crate::process::Queue;
+use crate::units::Facts;
+
+/// An app as it is.
+#[derive(Clone, Debug)]
+pub struct App<'a> {
+    pub facts: &'a Facts,
+    /// In the order of their numbers; at least one.
+    pub rows: Vec<Row<'a>>,
+    /// Starts at boot: what is down then is missed.
+    pub boots: bool,
+    /// The listen queues of all its listeners together.
+    pub queue: Option<Queue>,
+    pub marks: Vec<Mark>,
+}
+
+/// Where what runs and what rpmctl wrote are not the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The text of a unit is not the one that rpmctl wrote.
+    Edited(PathBuf),
+    /// A drop-in that is not rpmctl's changes one of its units.
+    DropIn(PathBuf),
+    /// systemd has not read the unit files since they changed.
+    NeedsReload,
+    /// Instances that were started before their unit was written as it is now.
+    Old(Vec<u32>),
+}
+
+/// Each selected app with its selected instances, by name.
+pub async fn apps<'a>(
+    machine: &Machine,
+    observed: &'a Observed,
+    apps: &'a BTreeMap<String, crate::units::AppUnits>,
+    selected: &[Selected<'a>],
+) -> anyhow::Result<Vec<App<'a>>> {
+    let rows = super::rows(&machine.places, &machine.manager, apps, selected).await?;
+    let mut by_app: BTreeMap<&str, Vec<Row<'a>>> = BTreeMap::new();
+    for row in rows {
+        by_app.entry(row.facts.app.as_str()).or_default().push(row);
+    }
+    let boots = |facts: &Facts| {
+        let target = facts.app.target();
+        observed.links.iter().any(|(_, unit)| *unit == target)
+    };
+    Ok(by_app
+        .into_values()
+        .map(|rows| App {
+            facts: rows[0].facts,
+            boots: boots(rows[0].facts),
+            queue: None,
+            marks: vec![],
+            rows,
+        })
+        .collect())
+}
+
+impl App<'_> {
+    pub fn online(&self) -> usize {
+        let online = |row: &&Row<'_>| row.state == State::Online;
+        self.rows.iter().filter(online).count()
+    }
+
+    /// Something wanted is not running.
+    pub fn lacks(&self) -> bool {
+        // A job that has ended well is not missed.
+        let missed = |row: &Row<'_>| match row.state {
+            State::Online => false,
+            State::Stopped => row.facts.autorestart,
+            _ => true,
+        };
+        self.boots && self.rows.iter().any(missed)
+            || self
+                .rows
+                .iter()
+                .any(|row| matches!(row.state, State::Errored | State::WaitingRestart))
+    }
+
+    /// The state that a person should hear of first: `errored`, `restarting`, `online`, `launching`, `stopping`, `partly`, `stopped`.
+    pub fn state(&self) -> &'static str {
+        let any = |state| self.rows.iter().any(|row| row.state == state);
+        let online = self.online();
+        if any(State::Errored) {
+            "errored"
+        } else if any(State::WaitingRestart) {
+            "restarting"
+        } else if online == self.rows.len() {
+            "online"
+        } else if any(State::Launching) {
+            "launching"
+        } else if any(State::Stopping) {
+            "stopping"
+        } else if online > 0 {
+            "partly"
+        } else {
+            "stopped"
+        }
+    }
+
+    /// Bytes of all instances together.
+    pub fn memory(&self) -> Option<u64> {
+        let known = self.rows.iter().filter_map(|row| row.memory);
+        known.reduce(|a, b| a + b)
+    }
+
+    /// Of the instance that uses most.
+    pub fn worst_memory(&self) -> Option<u64> {
+        self.rows.iter().filter_map(|row| row.memory).max()
+    }
+
+    /// Percent of one processor, all instances together.
+    pub fn cpu(&self) -> Option<f64> {
+        let known = self.rows.iter().filter_map(|row| row.cpu);
+        known.reduce(|a, b| a + b)
+    }
+
+    pub fn restarts(&self) -> Option<u32> {
+        let known = self.rows.iter().filter_map(|row| row.restarts);
+        known.reduce(|a, b| a + b)
+    }
+
+    /// Of the instance that was started last.
+    pub fn youngest(&self) -> Option<Duration> {
+        self.rows.iter().filter_map(|row| row.uptime).min()
+    }
+
+    pub fn next_run(&self) -> Option<SystemTime> {
+        self.rows.iter().find_map(|row| row.next_run)
+    }
+}
