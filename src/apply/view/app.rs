@@ -22,6 +22,8 @@ pub struct App<'a> {
     /// The listen queues of all its listeners together.
     pub queue: Option<Queue>,
     pub marks: Vec<Mark>,
+    /// The generation (`rollback --list`) that its units are of, where that is known.
+    pub generation: Option<u64>,
 }
 
 /// Where what runs and what rpmctl wrote are not the same.
@@ -60,6 +62,7 @@ pub async fn apps<'a>(
             boots: boots(rows[0].facts),
             queue: None,
             marks: vec![],
+            generation: None,
             rows,
         })
         .collect())
@@ -127,6 +130,15 @@ impl App<'_> {
     pub fn restarts(&self) -> Option<u32> {
         let known = self.rows.iter().filter_map(|row| row.restarts);
         known.reduce(|a, b| a + b)
+    }
+
+    /// As [`Row::causes`], of all instances together.
+    pub fn causes(&self) -> BTreeMap<String, u32> {
+        let mut causes = BTreeMap::new();
+        for (word, count) in self.rows.iter().flat_map(Row::causes) {
+            *causes.entry(word).or_default() += count;
+        }
+        causes
     }
 
     /// Of the instance that was started last.

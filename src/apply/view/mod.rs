@@ -3,11 +3,11 @@
 mod app;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::model::ending;
-use crate::process::{self, Hierarchy, Requests};
+use crate::process::{self, Hierarchy, Requests, requests};
 use crate::systemd::{Manager, UnitState};
 use crate::unit_files::{Places, reasons};
 use crate::units::{AppUnits, Facts};
@@ -33,6 +33,10 @@ pub struct Row<'a> {
     pub uptime: Option<Duration>,
     /// Automatic restarts since the last start by hand: systemd's, and those that the watcher asked for since the last stop.
     pub restarts: Option<u32>,
+    /// Of these, those that systemd made of itself: crashes, and ends that `autorestart` does not put up with.
+    pub crashes: Option<u32>,
+    /// What its processes use, as two looks need it: [`process::cpu_percent`].
+    pub usage: Option<process::Usage>,
     /// Percent of one processor, on average since the start.
     pub cpu: Option<f64>,
     /// Bytes, as `max_memory_restart` counts them.
@@ -56,6 +60,18 @@ pub enum State {
     Stopped,
     WaitingRestart,
     Errored,
+}
+
+impl Row<'_> {
+    /// How often it was restarted for what, in the words of `--json`: `crash`, and those of [`crate::model::Reason`]. What never happened is left out.
+    pub fn causes(&self) -> BTreeMap<String, u32> {
+        let restarted = self.restarted.as_ref();
+        let mut causes = restarted.map_or_else(BTreeMap::new, |known| known.counts.clone());
+        if let Some(crashes) = self.crashes.filter(|count| *count > 0) {
+            causes.insert("crash".to_owned(), crashes);
+        }
+        causes
+    }
 }
 
 impl State {
@@ -134,6 +150,8 @@ pub async fn rows<'a>(
             uptime: usage.as_ref().and_then(|usage| usage.age),
             cpu: usage.as_ref().and_then(process::cpu_percent_since_start),
             memory: usage.as_ref().and_then(|usage| usage.memory),
+            usage,
+            crashes: fact.restarts,
             restarts: fact
                 .restarts
                 .map(|count| count + restarted.as_ref().map_or(0, reasons::Restarts::automatic)),
@@ -142,13 +160,19 @@ pub async fn rows<'a>(
                 ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)
             }),
             next_run: next_runs.get(app.app.as_str()).copied(),
-            requests: None,
+            requests: requests::read(&runtime_folder(places, &state.name)),
             unit: state.name,
             active: state.active,
             sub: state.sub,
         });
     }
     Ok(rows)
+}
+
+/// `RuntimeDirectory=rpmctl/%N`
+fn runtime_folder(places: &Places, unit: &str) -> PathBuf {
+    let instance = unit.strip_suffix(".service").unwrap_or(unit);
+    places.on_disk(&places.run).join(instance)
 }
 
 async fn next_runs<'a>(
