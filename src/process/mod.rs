@@ -1,6 +1,7 @@
 //! What the processes of a control group use: memory, processor time, and which of them is the main one; and what a process listens on.
 
 mod cgroup;
+mod diag;
 pub mod listener;
 mod probe;
 mod queue;
@@ -9,6 +10,6 @@ mod sample;
 
 pub use cgroup::Hierarchy;
 pub use probe::{Meminfo, Probe, Use, newest, own};
-pub use queue::Queue;
+pub use queue::{Queue, queues};
 pub use requests::Requests;
 pub use sample::{Usage, cpu_percent, cpu_percent_since_start, read};

@@ -8,7 +8,7 @@ use super::{Row, State};
 use crate::apply::Machine;
 use crate::apply::target::Selected;
 use crate::plan::Observed;
-use crate::process::Queue;
+use crate::process::{self, Queue};
 use crate::units::Facts;
 
 /// An app as it is.
@@ -55,12 +55,18 @@ pub async fn apps<'a>(
         let target = facts.app.target();
         observed.links.iter().any(|(_, unit)| *unit == target)
     };
+    let listens: Vec<&[String]> = by_app
+        .values()
+        .map(|rows| rows[0].facts.listen.as_slice())
+        .collect();
+    let queues = process::queues(&listens);
     Ok(by_app
         .into_values()
-        .map(|rows| App {
+        .zip(queues)
+        .map(|(rows, queue)| App {
             facts: rows[0].facts,
             boots: boots(rows[0].facts),
-            queue: None,
+            queue,
             marks: vec![],
             generation: None,
             rows,
