@@ -234,7 +234,7 @@ function closeServers(done) {
 
 if (role !== 'none') {
   try {
-    standBeforeEmit();
+    if (role !== 'thread') standBeforeEmit();
     watchServers();
     if (role === 'app') {
       provideSend();

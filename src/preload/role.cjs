@@ -9,6 +9,7 @@
 //   RPMCTL_WAIT_READY=1          process.send('ready') is waited for
 //   RPMCTL_CLUSTER=NAME          cluster mode; NAME is the variable with the instance's number
 //   RPMCTL_NATIVE=PATH           the listen shim, which is an addon for Node as well
+//   RPMCTL_PMX=0                 requests are not counted
 // and, set here for child processes:
 //   RPMCTL_APP=PID               an ancestor is the app
 //   RPMCTL_VIA=PID               a launcher, whose child may be the app even with an IPC channel
@@ -27,6 +28,10 @@ const settings = (() => {
     instanceVariable: env.RPMCTL_CLUSTER || '',
     native: env.RPMCTL_NATIVE || '',
     notifySocket: env.NOTIFY_SOCKET || '',
+    counts: env.RPMCTL_PMX !== '0',
+    // The one of rpmctl's: NAME@N. Apps may have others besides.
+    folder: (env.RUNTIME_DIRECTORY || '').split(':').find((path) => /@\d+$/.test(path)) || '',
+    run: env.INVOCATION_ID || '',
   };
 })();
 
@@ -49,9 +54,12 @@ function scriptPath() {
 }
 
 // 'app': the program of the unit. 'child': started by it, or with an IPC channel to somebody else:
-// only drained, if it listens on an inherited socket. 'none': a worker thread or a launcher.
+// only drained, if it listens on an inherited socket. 'thread': one of those, whose requests are
+// counted and nothing else. 'none': a launcher.
+const { isMainThread, threadId } = require('worker_threads');
 function findRole() {
-  if (!settings.signal || !require('worker_threads').isMainThread) return 'none';
+  if (!settings.signal) return 'none';
+  if (!isMainThread) return 'thread';
   const written = process.argv[1] || '';
   const script = scriptPath();
   if (TS_NODE_CHILD.test(script)) return 'app';

@@ -1,6 +1,5 @@
 // Third part: the servers of this process, their connections and requests. Everything a server
-// does passes net.Server.prototype.emit, which http, https, http2 and tls servers inherit; what is
-// to be known of every request (requests a second, response times) belongs into onRequest.
+// does passes net.Server.prototype.emit, which http, https, http2 and tls servers inherit.
 
 const kConnection = Symbol('rpmctl.connection');
 const servers = new Set();
@@ -16,6 +15,10 @@ class Connection {
     this.last = null;
     this.upgrade = '';
     this.session = null;
+    // Of requests.cjs: whether the newest is being answered, since when, and those before it.
+    this.open = false;
+    this.start = 0.5;
+    this.earlier = null;
     // Of the drain: what was there when it was last seen to be active.
     this.seenBytes = -1;
     this.seenLast = null;
@@ -36,14 +39,15 @@ function watchServers() {
       observe(this, type, first, second);
     } catch (error) {
       watching = false;
-      complain(`the preload no longer drains this process: ${error.stack}`);
+      counting = false;
+      complain(`the preload no longer drains this process, nor counts its requests: ${error.stack}`);
     }
     return EventEmitter.prototype.emit.apply(this, arguments);
   };
 }
 
 function observe(server, type, first, second) {
-  if (!watching && type !== 'listening') return;
+  if (!watching && !counting && type !== 'listening') return;
   switch (type) {
     case 'request':
     case 'checkContinue':
@@ -53,6 +57,8 @@ function observe(server, type, first, second) {
       return onConnection(server, first);
     case 'secureConnection':
       return onSecureConnection(server, first);
+    case 'stream':
+      return counting && onStream(first, second);
     case 'upgrade':
     case 'connect':
       return onUpgrade(type, first);
@@ -66,6 +72,8 @@ function observe(server, type, first, second) {
 }
 
 function onListening(server) {
+  startCounting(isHttp(server));
+  if (role === 'thread') return;
   if (role === 'child') {
     // A launcher's child: the app itself, if it took a socket of the unit.
     const lib = native();
@@ -94,6 +102,7 @@ function track(socket, http) {
   connections.add(connection);
   socket.on('close', () => {
     connections.delete(connection);
+    cut(connection);
     if (draining) settled();
   });
 }
@@ -107,8 +116,10 @@ function onSecureConnection(server, socket) {
 
 function onRequest(request, response) {
   const connection = request.socket && request.socket[kConnection];
-  if (!connection || connection.session) return;
+  // Known already: one that the app hands from one server to another.
+  if (!connection || connection.session || connection.last === response) return;
   connection.http = true;
+  if (counting) begin(connection);
   connection.last = response;
   // A response that waits for its turn has no socket yet.
   response[kConnection] = connection;

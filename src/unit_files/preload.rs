@@ -13,6 +13,8 @@ pub const PRELOAD: &str = concat!(
     "\n",
     include_str!("../preload/servers.cjs"),
     "\n",
+    include_str!("../preload/requests.cjs"),
+    "\n",
     include_str!("../preload/drain.cjs"),
 );
 
