@@ -1,6 +1,7 @@
-//! What the processes of a control group use: memory, processor time, and which of them is the main one; and what a process listens on.
+//! What the processes of a control group use: memory, processor time, and which of them is the main one; what a process listens on, and what it tells of itself.
 
 mod cgroup;
+pub mod custom;
 mod diag;
 pub mod listener;
 mod probe;
@@ -9,6 +10,7 @@ pub mod requests;
 mod sample;
 
 pub use cgroup::Hierarchy;
+pub use custom::Custom;
 pub use probe::{Meminfo, Probe, Use, newest, own};
 pub use queue::{Queue, queues};
 pub use requests::Requests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::model::ending;
-use crate::process::{self, Hierarchy, Requests, requests};
+use crate::process::{self, Hierarchy, Requests, custom, requests};
 use crate::systemd::{Manager, UnitState};
 use crate::unit_files::{Places, reasons};
 use crate::units::{AppUnits, Facts};
@@ -49,6 +49,8 @@ pub struct Row<'a> {
     pub next_run: Option<SystemTime>,
     /// Its requests and their response times, where something in it counts them.
     pub requests: Option<Requests>,
+    /// What its app tells of itself.
+    pub custom: custom::Metrics,
 }
 
 /// PM2's words for a process.
@@ -138,6 +140,13 @@ pub async fn rows<'a>(
             state.active != "inactive" && !none
         });
         let restarted = reasons::read(places, &state.name);
+        let uptime = usage.as_ref().and_then(|usage| usage.age);
+        // What was killed leaves its file behind.
+        let started = uptime.and_then(|uptime| SystemTime::now().checked_sub(uptime));
+        let custom = started.and_then(|started| {
+            let instance = state.name.strip_suffix(".service")?;
+            custom::read(&places.on_disk(&places.run).join(instance), Some(started))
+        });
         rows.push(Row {
             facts: app,
             id,
@@ -147,7 +156,7 @@ pub async fn rows<'a>(
                 app.backoff.is_some() && fact.restarts.is_some_and(|count| count > 0),
             ),
             pid: usage.as_ref().and_then(|usage| usage.main_pid),
-            uptime: usage.as_ref().and_then(|usage| usage.age),
+            uptime,
             cpu: usage.as_ref().and_then(process::cpu_percent_since_start),
             memory: usage.as_ref().and_then(|usage| usage.memory),
             usage,
@@ -161,6 +170,7 @@ pub async fn rows<'a>(
             }),
             next_run: next_runs.get(app.app.as_str()).copied(),
             requests: requests::read(&runtime_folder(places, &state.name)),
+            custom: custom.unwrap_or_default(),
             unit: state.name,
             active: state.active,
             sub: state.sub,
