@@ -20,6 +20,7 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "listen_fds" => "Sockets= without the shim; one unit holds all addresses, in their order",
         "balance" => "reuseport: NAME@.socket with ReusePort=yes, one an instance",
         "preload" => "NODE_OPTIONS=--require= in the EnvironmentFile=",
+        "pmx" => "RPMCTL_PMX=0 in the EnvironmentFile= when false",
         "port" | "env" => "EnvironmentFile= of mode 0600",
         "instance_var" => "Environment=NODE_APP_INSTANCE=%i",
         "increment_var" => "one EnvironmentFile= an instance",

@@ -166,6 +166,7 @@ fn draft<'a>(
     );
     let listen_fds = fields.bool("listen_fds").unwrap_or(false);
     let preload = fields.bool("preload").unwrap_or(true);
+    let pmx = fields.bool("pmx").unwrap_or(true);
     let increment_var = env::increment(&mut fields, &environment.env);
     let own_ports = increment_var
         .as_ref()
@@ -226,6 +227,7 @@ fn draft<'a>(
             balance,
             listen_fds,
             preload,
+            pmx,
             env: environment.env,
             instance_var,
             increment_var,

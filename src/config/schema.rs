@@ -184,6 +184,6 @@ mod tests {
             }
         }
         assert_eq!(properties["instances"]["deprecated"], Value::Null);
-        assert_eq!(properties["pmx"]["deprecated"], true);
+        assert_eq!(properties["io"]["deprecated"], true);
     }
 }

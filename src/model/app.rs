@@ -33,6 +33,8 @@ pub struct App {
     pub listen_fds: bool,
     /// `preload`: Node loads rpmctl's preload.
     pub preload: bool,
+    /// `pmx`: the preload counts requests.
+    pub pmx: bool,
     pub env: Environment,
     /// `instance_var`: holds the instance's number.
     pub instance_var: EnvName,

@@ -132,7 +132,7 @@ function watchFinished() {
   const { prototype } = require('http').ServerResponse;
   const { detachSocket } = prototype;
   prototype.detachSocket = function (socket) {
-    if (counting) finished(this);
+    if (counting) finished(this, socket);
     return detachSocket.call(this, socket);
   };
 }
@@ -164,7 +164,7 @@ function begin(connection) {
   connection.start = arrival();
 }
 
-function finished(response) {
+function finished(response, socket) {
   const connection = response[kConnection];
   if (connection === undefined) return;
   let { start } = connection;
@@ -177,7 +177,8 @@ function finished(response) {
     if (at < 0) return;
     [{ start }] = earlier.splice(at, 1);
   }
-  count(start, response.statusCode, false, response._header);
+  // Node 14 calls a write finished that failed because the client was gone.
+  count(start, response.statusCode, socket.destroyed === true, response._header);
 }
 
 // The socket is closed: what was not finished never will be.

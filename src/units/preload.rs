@@ -112,6 +112,9 @@ pub(super) fn variables(app: &App, site: &Site) -> Vec<(&'static str, String)> {
     if app.ready.wait {
         variables.push(("RPMCTL_WAIT_READY", "1".to_owned()));
     }
+    if !app.pmx {
+        variables.push(("RPMCTL_PMX", "0".to_owned()));
+    }
     if app.mode == Mode::Cluster {
         variables.push(("RPMCTL_CLUSTER", app.instance_var.as_str().to_owned()));
     }

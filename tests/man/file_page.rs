@@ -100,7 +100,7 @@ pub fn text() -> String {
     page.section("NODE");
     page.text(
         "Unless preload = false, programs that may run Node get these in their environment file. Launchers (npm,\n\
-         yarn, pnpm, tsx), child processes of the app and worker threads are left alone.",
+         yarn, pnpm, tsx), child processes of the app and worker threads are left alone, but that their requests are counted.",
     );
     for (variable, what) in [
         (
@@ -117,6 +117,7 @@ pub fn text() -> String {
             "The listen shim, by which the module reaches systemd and the shared listener.",
         ),
         ("RPMCTL_WAIT_READY", "1 with wait_ready."),
+        ("RPMCTL_PMX", "0 with pmx = false."),
         (
             "RPMCTL_CLUSTER",
             "In cluster mode the name of the variable with the instance's number; cluster.worker.id is one more.",
@@ -128,12 +129,34 @@ pub fn text() -> String {
     ] {
         page.tagged(variable, what);
     }
+    requests(&mut page);
     super::restarts::sections(&mut page);
     page.section("EXAMPLE");
     page.literal(EXAMPLE.trim_end());
     page.section("SEE ALSO");
     page.text("rpmctl(1), systemd.service(5), systemd.socket(5), systemd.exec(5)");
     page.end()
+}
+
+fn requests(page: &mut Page) {
+    page.section("REQUESTS");
+    page.text(
+        "Unless pmx = false, the module that Node loads (see NODE) counts the requests of Node's own servers, http, https and http2,\n\
+         whatever framework is on top. A request lasts from the turn of the event loop that brought its headers, so that waiting for\n\
+         other requests of that turn counts, until the system has taken the last byte of the answer. What it waited before that, in the\n\
+         listener's queue or in a socket while the loop was busy, the app cannot see. A streamed answer lasts until its end. One that the\n\
+         client did not wait for is aborted, and lasts until then. Failed is what was answered with a status of 500 or above.",
+    );
+    page.paragraph(
+        "Not counted: WebSockets and other upgrades, CONNECT, event streams (text/event-stream) that are aborted or last longer than\n\
+         a second, what is no HTTP, and servers in native code.",
+    );
+    page.paragraph(
+        "The counts are in NAME@N/requests in the instance's runtime folder, written once a second while requests come and never\n\
+         otherwise; worker processes and threads with servers of their own have requests-1 and so on, and are added up. The figures of\n\
+         'the last minute' are those of the last 50 to 60 seconds. Counts since the start begin anew with each start of the instance.\n\
+         Response times are kept in buckets 2.5 % wide at most, from 0.05 ms to an hour.",
+    );
 }
 
 fn balance(page: &mut Page) {

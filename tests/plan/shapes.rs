@@ -65,6 +65,7 @@ pub fn app(shape: &Shape) -> App {
         },
         listen_fds: false,
         preload: true,
+        pmx: true,
         env: BTreeMap::from([(name("VALUE"), shape.env.clone())]),
         instance_var: name("NODE_APP_INSTANCE"),
         increment_var: shape.increment.then(|| name("PORT")),

@@ -9,6 +9,7 @@ mod launch;
 mod launchers;
 mod nodes;
 mod protocols;
+mod requests;
 mod spared;
 mod start;
 mod worker;
