@@ -1,6 +1,8 @@
 //! The manual pages are what --help and the table of keys say: `UPDATE_EXPECTED=1 cargo test --test man` writes
 //! them, a plain run compares. groff must read them without a complaint.
 
+#[path = "man/app_part.rs"]
+mod app_part;
 #[path = "man/command_page.rs"]
 mod command_page;
 #[path = "man/file_page.rs"]

@@ -49,6 +49,8 @@ pub enum Command {
     /// Everything about an app or an instance
     #[command(visible_aliases = ["describe", "info"], alias = "desc")]
     Show(ShowArgs),
+    /// Have instances do what their app offers as an action, and print their replies
+    Trigger(super::trigger::TriggerArgs),
     /// Lines from the journal, of all instances
     #[command(visible_alias = "log")]
     Logs(super::logs::LogsArgs),

@@ -14,6 +14,7 @@ mod list;
 mod logs;
 mod machine;
 mod out;
+mod own_metrics;
 mod plan;
 mod progress;
 mod reload;
@@ -27,6 +28,7 @@ mod schema;
 mod show;
 mod status;
 mod table;
+mod trigger;
 mod verbs;
 mod watch;
 
@@ -90,6 +92,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Jlist => list::run(&[], true, user).await,
         Command::Status(args) => status::run(args, user).await,
         Command::Show(args) => show::run(args, user).await,
+        Command::Trigger(args) => trigger::run(args, user).await,
         Command::Logs(args) => control::logs(args, user).await,
         Command::Flush(args) => flush::run(args, user).await,
         Command::Rollback(args) => rollback::run(args, user).await,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::args::ShowArgs;
 use super::list::{json_of, restarted, tone, until, watcher_down};
 use super::table::{self, Cell};
-use super::{control, machine, out};
+use super::{control, machine, out, own_metrics};
 use crate::apply::observe;
 use crate::apply::view::{self, Row};
 use crate::model::Bytes;
@@ -179,6 +179,15 @@ fn text(
             );
         }
         text.push_str(&pairs_text(&pairs, "  "));
+        let metrics = own_metrics::pairs(&row.custom);
+        if !metrics.is_empty() {
+            let metrics: Vec<(&str, String)> = metrics
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.clone()))
+                .collect();
+            text.push_str("  metrics\n");
+            text.push_str(&pairs_text(&metrics, "    "));
+        }
     }
     text
 }

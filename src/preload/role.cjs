@@ -10,6 +10,7 @@
 //   RPMCTL_CLUSTER=NAME          cluster mode; NAME is the variable with the instance's number
 //   RPMCTL_NATIVE=PATH           the listen shim, which is an addon for Node as well
 //   RPMCTL_PMX=0                 requests are not counted
+//   RPMCTL_METRICS, RPMCTL_ACTIONS  in every instance: its file and its socket, see io.cjs
 // and, set here for child processes:
 //   RPMCTL_APP=PID               an ancestor is the app
 //   RPMCTL_VIA=PID               a launcher, whose child may be the app even with an IPC channel

@@ -1,11 +1,12 @@
 // Second part: what PM2 gives its workers. process.send, process.connected, cluster.isWorker.
 
-// Messages other than 'ready' have no receiver here: accepted and dropped.
+// Messages other than 'ready' and those of io.cjs have no receiver here: accepted and dropped.
 function provideSend() {
   const real = process.send;
   let connected = true;
   process.send = function send(message, ...rest) {
     const ready = message === 'ready';
+    onMessageSent(message);
     if (real) {
       if (ready) reportReady(() => {});
       return real.call(process, message, ...rest);

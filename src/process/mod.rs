@@ -1,5 +1,6 @@
-//! What the processes of a control group use: memory, processor time, and which of them is the main one; what a process listens on, and what it tells of itself.
+//! What the processes of a control group use: memory, processor time, and which of them is the main one; what a process listens on, what it tells of itself, and asking it.
 
+pub mod actions;
 mod cgroup;
 pub mod custom;
 mod diag;

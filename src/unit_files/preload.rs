@@ -11,6 +11,8 @@ pub const PRELOAD: &str = concat!(
     "\n",
     include_str!("../preload/worker.cjs"),
     "\n",
+    include_str!("../preload/io.cjs"),
+    "\n",
     include_str!("../preload/servers.cjs"),
     "\n",
     include_str!("../preload/requests.cjs"),

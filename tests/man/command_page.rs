@@ -98,7 +98,7 @@ fn of_command(page: &mut Page, command: &mut Command) {
 }
 
 /// What a command does beyond its one line.
-const MORE: [(&str, &[&str]); 5] = [
+const MORE: [(&str, &[&str]); 6] = [
     (
         "apply",
         &[
@@ -147,6 +147,16 @@ const MORE: [(&str, &[&str]); 5] = [
              ones that do not come up go again. The number stands in the app's target and outlives a boot; the next apply shows it as a change and makes it\n\
              what the file says. A stopped app stays stopped. 0 is refused: that is stop.",
             "--json: as apply's.",
+        ],
+    ),
+    (
+        "trigger",
+        &[
+            "All chosen instances are asked at the same time, and each line of a reply has the instance's name in front. The exit code is 1 when one of them\n\
+             is not running, does not have the action, says that it failed or does not reply in time. Without an action the actions are listed. How an app\n\
+             offers them is in ecosystem.toml(5). PARAM is one line; one that begins with a hyphen goes behind --.",
+            "--json: a list of name, instance (number), unit, action, param, ok (bool), reply (text), data (the reply where it is JSON), cut (bool: it was longer\n\
+             than 64 KiB), error. What is not known is null. Without an action: name, instance, unit, actions (list of name and about), error.",
         ],
     ),
 ];

@@ -131,6 +131,7 @@ pub fn text() -> String {
     }
     requests(&mut page);
     super::restarts::sections(&mut page);
+    super::app_part::of_file(&mut page);
     page.section("EXAMPLE");
     page.literal(EXAMPLE.trim_end());
     page.section("SEE ALSO");

@@ -3,6 +3,7 @@
 mod client;
 mod drain;
 mod handlers;
+mod io;
 #[path = "../shim/launch.rs"]
 #[allow(dead_code)] // Shared with the tests of the shim, which use the rest.
 mod launch;

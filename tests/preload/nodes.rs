@@ -64,3 +64,14 @@ pub fn packages() -> PathBuf {
     ];
     npm::fetched("preload", &wanted.map(str::to_owned), |_| {}).join("node_modules")
 }
+
+/// A node_modules folder with the libraries that talk to PM2, by the names that the tests have for them.
+pub fn talkers() -> PathBuf {
+    let wanted = [
+        "io6@npm:@pm2/io@6.1.0",
+        "io5@npm:@pm2/io@5.0.2",
+        "tx2@1.0.5",
+        "pmx@1.6.8",
+    ];
+    npm::fetched("talkers", &wanted.map(str::to_owned), |_| {}).join("node_modules")
+}
