@@ -7,6 +7,7 @@ mod hostile;
 #[path = "../nodes/mod.rs"]
 mod nodes;
 
+mod actions;
 mod apply;
 mod apps;
 mod backoff;
