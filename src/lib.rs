@@ -17,7 +17,7 @@
 //! | `plan` | `model`, `units` |
 //! | `host`, `systemd`, `unit_files`, `journal`, `process` | `model`; never each other |
 //! | `apply`, `private` | `plan`, `units`, `model` and the edges |
-//! | `watch` | `apply`, `plan`, `units`, `model` and the edges |
+//! | `watch`, `monit` | `apply`, `plan`, `units`, `model` and the edges |
 //! | `cli` | everything; nobody imports `cli` |
 //!
 //! `src/shim` is no module but a crate of its own, which `build.rs` compiles and `unit_files::shim` embeds.
@@ -29,6 +29,7 @@ pub mod config;
 pub mod host;
 pub mod journal;
 pub mod model;
+pub mod monit;
 pub mod plan;
 pub mod private;
 pub mod process;

@@ -46,6 +46,9 @@ pub enum Command {
     List(ListArgs),
     /// One row an app; exit 3 when something wanted is not running
     Status(StatusArgs),
+    /// The cluster on the screen as it changes: figures, logs, and keys to act on it
+    #[command(visible_aliases = ["dashboard", "dash"], alias = "imonit")]
+    Monit(MonitArgs),
     /// Everything about an app or an instance
     #[command(visible_aliases = ["describe", "info"], alias = "desc")]
     Show(ShowArgs),
@@ -74,6 +77,9 @@ pub enum Command {
     /// The same as `list --json`, under PM2's name
     #[command(hide = true)]
     Jlist,
+    /// Gives the terminal back when monit was killed; started by `monit` alone
+    #[command(name = crate::monit::guard::COMMAND, hide = true)]
+    MonitGuard,
     /// Process 1 of a private systemd; called by `run` alone
     #[command(name = "__private-init", hide = true)]
     PrivateInit {
@@ -179,6 +185,13 @@ pub struct StatusArgs {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct MonitArgs {
+    /// name, name@2, id, namespace, all or /regex/; every app when left out
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
 }
 
 #[derive(Args, Debug)]

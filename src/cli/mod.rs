@@ -13,6 +13,7 @@ mod interrupt;
 mod list;
 mod logs;
 mod machine;
+mod monit;
 mod out;
 mod own_metrics;
 mod plan;
@@ -49,6 +50,9 @@ pub fn main() -> ExitCode {
     // Nothing of ours has threads before this: a private systemd is process 1 of its own.
     if let Command::PrivateInit { args } = cli.command {
         return crate::private::init_main(args);
+    }
+    if let Command::MonitGuard = cli.command {
+        return crate::monit::guard::main();
     }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -91,6 +95,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::List(args) => list::run(&args.targets, args.json, user).await,
         Command::Jlist => list::run(&[], true, user).await,
         Command::Status(args) => status::run(args, user).await,
+        Command::Monit(args) => monit::run(args, user).await,
         Command::Show(args) => show::run(args, user).await,
         Command::Trigger(args) => trigger::run(args, user).await,
         Command::Logs(args) => control::logs(args, user).await,
@@ -102,6 +107,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch => watch::run(user).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
-        Command::PrivateInit { .. } => unreachable!("handled before the runtime starts"),
+        Command::PrivateInit { .. } | Command::MonitGuard => {
+            unreachable!("handled before the runtime starts")
+        }
     }
 }

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Error};
 use super::args::Cli;
 
 /// PM2's commands that have another name here, or nothing to do.
-const PM2: [(&[&str], &str); 13] = [
+const PM2: [(&[&str], &str); 12] = [
     (
         &["save", "dump", "cleardump"],
         "nothing is to be saved: what was applied starts at boot",
@@ -35,10 +35,6 @@ const PM2: [(&[&str], &str); 13] = [
     (
         &["update", "ping", "updatePM2"],
         "there is no daemon: systemd runs the apps",
-    ),
-    (
-        &["monit", "dash", "dashboard", "imonit"],
-        "not there yet; rpmctl list has processor and memory, rpmctl logs -f the lines",
     ),
     (
         &["flush", "reloadLogs"],

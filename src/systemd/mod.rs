@@ -21,4 +21,4 @@ pub use details::{Details, Ending, Facts};
 pub use manager::Manager;
 pub use outcome::{Job, JobResult, Outcome, Verb};
 pub use state::UnitState;
-pub use watch::{Seen, Settled, Verdict, Watch};
+pub use watch::{News, Seen, Settled, Verdict, Watch};

@@ -46,6 +46,15 @@ pub struct Settled {
     pub seen: Seen,
 }
 
+/// What a [`Watch`] hears.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A unit of it changed.
+    Unit(&'a Seen),
+    /// systemd has read the unit files again, or began anew: there may be others than those that are followed.
+    FilesRead,
+}
+
 /// The changes of a set of units, in order, from the moment it was made. Starts with one `Seen` of each.
 pub struct Watch {
     manager: Manager,
@@ -180,16 +189,30 @@ impl Watch {
         Ok(&self.seen[index])
     }
 
+    /// As [`next`](Watch::next), and tells of unit files that were read again.
+    pub async fn news(&mut self) -> anyhow::Result<News<'_>> {
+        let index = self.next_or_files().await?;
+        Ok(index.map_or(News::FilesRead, |index| News::Unit(&self.seen[index])))
+    }
+
     /// All units as they were last seen, in the order they were asked for.
     pub fn seen(&self) -> &[Seen] {
         &self.seen
     }
 
-    /// Safe to drop half-way: what was heard is kept.
     async fn next_index(&mut self) -> anyhow::Result<usize> {
         loop {
-            if let Some(index) = self.changed.pop_front() {
+            if let Some(index) = self.next_or_files().await? {
                 return Ok(index);
+            }
+        }
+    }
+
+    /// None: the unit files were read again. Safe to drop half-way: what was heard is kept.
+    async fn next_or_files(&mut self) -> anyhow::Result<Option<usize>> {
+        loop {
+            if let Some(index) = self.changed.pop_front() {
+                return Ok(Some(index));
             }
             if self.link.is_lost() && self.queue.is_empty() {
                 self.manager.wait_back(AWAY).await?;
@@ -200,7 +223,7 @@ impl Watch {
                 self.manager.subscribe(&self.link, &[]).await?;
                 self.look_again().await?;
                 self.stale = false;
-                continue;
+                return Ok(None);
             }
             match self.queue.recv().await {
                 Some(Heard::Signal(signal)) => {

@@ -89,7 +89,7 @@ impl State {
     }
 
     /// `again`: it waits longer before each automatic restart, and this is one.
-    fn of(unit: &UnitState, again: bool) -> State {
+    pub fn of(unit: &UnitState, again: bool) -> State {
         match (unit.active.as_str(), unit.sub.as_str()) {
             ("activating", "start-pre") if again => State::WaitingRestart,
             ("active" | "reloading" | "refreshing", _) => State::Online,

@@ -1,0 +1,230 @@
+//! A screen from the state. Nothing is decided here, and nothing done.
+
+mod figures;
+mod list;
+mod logs;
+mod over;
+#[cfg(test)]
+mod tests;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use super::cluster::App;
+use super::layout::LEAST;
+use super::state::{Mode, Pane, State};
+use super::text;
+use crate::apply::view;
+
+/// What something means; its look follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tone {
+    Plain,
+    Good,
+    Bad,
+    Busy,
+    Faint,
+    /// Titles of the pane that has the keys, keys in hints.
+    Strong,
+    /// Bars.
+    Bar,
+}
+
+fn style(state: &State, tone: Tone) -> Style {
+    let plain = Style::new();
+    if !state.colour {
+        // no-color.org is about colour: bold and faint are none.
+        return match tone {
+            Tone::Bad | Tone::Strong => plain.add_modifier(Modifier::BOLD),
+            Tone::Faint => plain.add_modifier(Modifier::DIM),
+            _ => plain,
+        };
+    }
+    match tone {
+        Tone::Plain => plain,
+        Tone::Good => plain.fg(Color::Green),
+        Tone::Bad => plain.fg(Color::Red),
+        Tone::Busy => plain.fg(Color::Yellow),
+        Tone::Faint => plain.add_modifier(Modifier::DIM),
+        Tone::Strong => plain.add_modifier(Modifier::BOLD),
+        Tone::Bar => plain.fg(Color::Cyan),
+    }
+}
+
+fn span<'a>(state: &State, text: impl Into<std::borrow::Cow<'a, str>>, tone: Tone) -> Span<'a> {
+    Span::styled(text, style(state, tone))
+}
+
+fn tone_of(state: view::State) -> Tone {
+    match state {
+        view::State::Online => Tone::Good,
+        view::State::Errored => Tone::Bad,
+        view::State::Stopped => Tone::Faint,
+        view::State::Launching | view::State::Stopping | view::State::WaitingRestart => Tone::Busy,
+    }
+}
+
+/// Of an app's word for its state.
+fn tone_of_app(app: &App) -> Tone {
+    match app.state {
+        "errored" | "restarting" => Tone::Bad,
+        "online" => Tone::Good,
+        "stopped" => Tone::Faint,
+        _ => Tone::Busy,
+    }
+}
+
+pub fn draw(state: &State, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let Some(layout) = state.layout() else {
+        too_small(state, area, frame.buffer_mut());
+        return;
+    };
+    let buffer = frame.buffer_mut();
+    header(state, layout.header, buffer);
+    list::draw(state, layout.list, buffer);
+    if layout.changes.height > 0 {
+        list::changes(state, layout.changes, buffer);
+    }
+    if layout.figures.height > 0 {
+        figures::draw(state, layout.figures, buffer);
+    }
+    logs::draw(state, layout.logs, buffer);
+    if let Some(rule) = layout.rule {
+        for y in rule.rows() {
+            buffer.set_string(y.x, y.y, "│", style(state, Tone::Faint));
+        }
+    }
+    over::footer(state, layout.footer, buffer);
+    match &state.mode {
+        Mode::Help(row) => over::help(state, *row, area, buffer),
+        Mode::Said(row) => over::said(state, *row, area, buffer),
+        Mode::Asking(order) => over::question(state, order, area, buffer),
+        Mode::Normal | Mode::Typing(_) => {}
+    }
+}
+
+fn too_small(state: &State, area: Rect, buffer: &mut Buffer) {
+    let lines = [
+        "too small".to_owned(),
+        format!(
+            "{}×{}, needs {}×{}",
+            area.width, area.height, LEAST.0, LEAST.1
+        ),
+        "q quits".to_owned(),
+    ];
+    for (row, line) in area.rows().zip(&lines) {
+        put(buffer, row, span(state, line.as_str(), Tone::Plain).into());
+    }
+}
+
+/// A line into one row; what is too long is cut off.
+fn put(buffer: &mut Buffer, row: Rect, line: Line<'_>) {
+    buffer.set_line(row.x, row.y, &line, row.width);
+}
+
+/// The row above a pane: its title, and a rule to the end.
+fn title(state: &State, pane: Rect, name: &str, keys: bool, more: &str, buffer: &mut Buffer) {
+    let row = Rect::new(pane.x, pane.y.saturating_sub(1), pane.width, 1);
+    let faint = style(state, Tone::Faint);
+    buffer.set_string(row.x, row.y, "─".repeat(row.width.into()), faint);
+    let look = match keys {
+        true => style(state, Tone::Strong).add_modifier(Modifier::REVERSED),
+        false => style(state, Tone::Strong),
+    };
+    let room = usize::from(row.width).saturating_sub(4);
+    let (name, used) = text::start(name, room);
+    buffer.set_string(row.x + 1, row.y, format!(" {name} "), look);
+    let room = room.saturating_sub(used + 3);
+    let shown = text::width(more);
+    if !more.is_empty() && shown <= room {
+        let x = row.right() - 3 - u16::try_from(shown).unwrap_or(0);
+        buffer.set_string(x, row.y, format!(" {more} "), style(state, Tone::Plain));
+    }
+}
+
+fn header(state: &State, row: Rect, buffer: &mut Buffer) {
+    let mut spans = vec![
+        span(state, " rpmctl monit ", Tone::Strong),
+        span(state, state.host.as_str(), Tone::Plain),
+    ];
+    if let Some(cluster) = &state.cluster {
+        let instances = || cluster.values().flat_map(|app| &app.instances);
+        let count = |is: view::State| instances().filter(|one| one.state == is).count();
+        let online = count(view::State::Online);
+        let apps = match cluster.len() {
+            1 => "1 app".to_owned(),
+            count => format!("{count} apps"),
+        };
+        spans.push(span(state, format!("  {apps}"), Tone::Plain));
+        let all = instances().count();
+        let tone = if online == all {
+            Tone::Good
+        } else {
+            Tone::Busy
+        };
+        spans.push(span(state, format!("  {online}/{all} online"), tone));
+        for (is, tone) in [
+            (view::State::Errored, Tone::Bad),
+            (view::State::WaitingRestart, Tone::Busy),
+            (view::State::Stopped, Tone::Plain),
+        ] {
+            if count(is) > 0 {
+                spans.push(span(
+                    state,
+                    format!("  {} {}", count(is), is.as_str()),
+                    tone,
+                ));
+            }
+        }
+    }
+    if let Some(trouble) = &state.trouble {
+        spans.push(span(
+            state,
+            format!("  not up to date: {trouble}"),
+            Tone::Bad,
+        ));
+    }
+    put(buffer, row, Line::from(spans));
+}
+
+fn has_keys(state: &State, pane: Pane) -> bool {
+    state.pane == pane
+}
+
+/// `12.3%`, from ten on `123%`.
+fn percent(cpu: f64) -> String {
+    match cpu < 9.95 {
+        true => format!("{cpu:.1}%"),
+        false => format!("{cpu:.0}%"),
+    }
+}
+
+/// `52.7M`, `1.2G`: 1024-based, at most five characters.
+fn bytes(amount: u64) -> String {
+    let mut value = amount as f64;
+    for unit in ["B", "K", "M", "G", "T"] {
+        if value < 999.5 || unit == "T" {
+            return match unit == "B" || value >= 99.95 {
+                true => format!("{value:.0}{unit}"),
+                false => format!("{value:.1}{unit}"),
+            };
+        }
+        value /= 1024.0;
+    }
+    unreachable!("the last unit returns")
+}
+
+/// PM2's coarse age: one unit, and the smaller one until there are two of the larger.
+fn age(span: std::time::Duration) -> String {
+    let seconds = span.as_secs();
+    for (unit, length) in [("D", 86400), ("h", 3600), ("m", 60)] {
+        if seconds >= 2 * length {
+            return format!("{}{unit}", seconds / length);
+        }
+    }
+    format!("{seconds}s")
+}

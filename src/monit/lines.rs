@@ -1,0 +1,401 @@
+//! The lines of the logs on the screen: the newest so many, where one looks at, and what is searched.
+
+use std::collections::VecDeque;
+
+use regex::{Regex, RegexBuilder};
+
+use super::text;
+use crate::journal::Stream;
+
+/// Lines kept.
+pub const KEPT: usize = 5_000;
+/// Bytes of text kept.
+const BYTES: usize = 4 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// `api@2`.
+    pub label: String,
+    pub stream: Stream,
+    /// Harmless: see [`text::harmless`].
+    pub text: String,
+}
+
+/// The last row in view: the line by its number since the start, and which of its rows when it is wrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub line: u64,
+    pub row: usize,
+}
+
+/// The room that lines are shown in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub columns: usize,
+    pub rows: usize,
+    pub wrap: bool,
+    /// Whether the label stands before each line.
+    pub labels: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    kept: VecDeque<Line>,
+    bytes: usize,
+    /// The number of the first that is kept.
+    first: u64,
+    /// None: the newest line is the last row, and stays so.
+    pub place: Option<Place>,
+    /// Columns that are scrolled out of view on the left; without wrapping only.
+    pub left: usize,
+    search: Option<Regex>,
+}
+
+impl Lines {
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// How many came after the last that is in view.
+    pub fn below(&self) -> u64 {
+        let last = (self.first + self.kept.len() as u64).saturating_sub(1);
+        self.place
+            .map_or(0, |place| last.saturating_sub(place.line))
+    }
+
+    pub fn clear(&mut self) {
+        *self = Lines {
+            search: self.search.take(),
+            ..Lines::default()
+        };
+    }
+
+    pub fn add(&mut self, line: Line) {
+        self.bytes += line.text.len() + line.label.len();
+        self.kept.push_back(line);
+        while self.kept.len() > KEPT || self.bytes > BYTES {
+            let Some(gone) = self.kept.pop_front() else {
+                break;
+            };
+            self.bytes -= gone.text.len() + gone.label.len();
+            self.first += 1;
+        }
+        // What was looked at has gone: what is left of it is.
+        if let Some(place) = &mut self.place
+            && place.line < self.first
+        {
+            *place = Place {
+                line: self.first,
+                row: 0,
+            };
+        }
+    }
+
+    fn line(&self, number: u64) -> Option<&Line> {
+        let index = number.checked_sub(self.first)?;
+        self.kept.get(usize::try_from(index).ok()?)
+    }
+
+    fn end(&self, room: &Room) -> Option<Place> {
+        let line = (self.first + self.kept.len() as u64).checked_sub(1)?;
+        let row = rows(self.line(line)?, room) - 1;
+        Some(Place { line, row })
+    }
+
+    /// The rows in view, oldest first: the line, and which of its rows.
+    pub fn view(&self, room: &Room) -> Vec<(&Line, usize)> {
+        let mut view = Vec::with_capacity(room.rows);
+        let Some(end) = self.end(room) else {
+            return view;
+        };
+        let mut at = Some(self.place.map_or(end, |place| place.min(end)));
+        while let Some(place) = at
+            && view.len() < room.rows
+            && let Some(line) = self.line(place.line)
+        {
+            view.push((line, place.row.min(rows(line, room) - 1)));
+            at = self.before(place, room);
+        }
+        view.reverse();
+        view
+    }
+
+    fn before(&self, place: Place, room: &Room) -> Option<Place> {
+        if place.row > 0 {
+            let row = place.row - 1;
+            return Some(Place { row, ..place });
+        }
+        let line = place.line.checked_sub(1)?;
+        let row = rows(self.line(line)?, room) - 1;
+        Some(Place { line, row })
+    }
+
+    fn after(&self, place: Place, room: &Room) -> Option<Place> {
+        let line = self.line(place.line)?;
+        if place.row + 1 < rows(line, room) {
+            let row = place.row + 1;
+            return Some(Place { row, ..place });
+        }
+        let line = place.line + 1;
+        self.line(line).map(|_| Place { line, row: 0 })
+    }
+
+    /// Rows upwards (negative) or downwards. At the lower end the newest line is followed again.
+    pub fn scroll(&mut self, by: isize, room: &Room) {
+        let Some(end) = self.end(room) else {
+            return;
+        };
+        let mut place = self.place.map_or(end, |place| place.min(end));
+        for _ in 0..by.unsigned_abs() {
+            let next = match by < 0 {
+                true => self.before(place, room),
+                false => self.after(place, room),
+            };
+            match next {
+                Some(next) => place = next,
+                None => break,
+            }
+        }
+        let top = self.top(room);
+        self.place = Some(place.max(top)).filter(|place| *place < end);
+    }
+
+    /// The highest place: the view is full from the first line on.
+    fn top(&self, room: &Room) -> Place {
+        let mut place = Place {
+            line: self.first,
+            row: 0,
+        };
+        for _ in 1..room.rows {
+            match self.after(place, room) {
+                Some(next) => place = next,
+                None => break,
+            }
+        }
+        place
+    }
+
+    /// Stays where it is, whatever comes.
+    pub fn hold(&mut self, room: &Room) {
+        self.place = self.place.or(self.end(room));
+    }
+
+    pub fn to_top(&mut self, room: &Room) {
+        let top = self.top(room);
+        self.place = self.end(room).filter(|end| top < *end).map(|_| top);
+    }
+
+    /// Searches for a regular expression, or for the text itself where it is none. Without capitals in it, case does not matter. Empty: for nothing.
+    pub fn search(&mut self, pattern: &str) {
+        let plain = !pattern.chars().any(char::is_uppercase);
+        let build = |pattern: &str| {
+            RegexBuilder::new(pattern)
+                .case_insensitive(plain)
+                .size_limit(1 << 20)
+                .build()
+        };
+        self.search = match pattern {
+            "" => None,
+            _ => build(pattern)
+                .or_else(|_| build(&regex::escape(pattern)))
+                .ok(),
+        };
+    }
+
+    /// Where in a text the search matches; empty matches left out.
+    pub fn matches(&self, text: &str) -> Vec<(usize, usize)> {
+        let Some(search) = &self.search else {
+            return vec![];
+        };
+        search
+            .find_iter(text)
+            .map(|found| (found.start(), found.end()))
+            .filter(|(start, end)| start < end)
+            .collect()
+    }
+
+    /// How many of the lines match.
+    pub fn found(&self) -> usize {
+        match &self.search {
+            Some(search) => {
+                let matching = |line: &&Line| search.is_match(&line.text);
+                self.kept.iter().filter(matching).count()
+            }
+            None => 0,
+        }
+    }
+
+    /// Looks for the next line that matches: upwards, to older ones, or downwards. `here`: the last line in view may be it. Says whether there is one.
+    pub fn seek(&mut self, up: bool, here: bool, room: &Room) -> bool {
+        let (Some(search), Some(end)) = (&self.search, self.end(room)) else {
+            return false;
+        };
+        let from = self.place.map_or(end, |place| place.min(end)).line;
+        let matching = |number: &u64| {
+            let line = self.line(*number);
+            line.is_some_and(|line| search.is_match(&line.text))
+        };
+        let found = match (up, here) {
+            (true, true) => (self.first..=from).rev().find(matching),
+            (true, false) => (self.first..from).rev().find(matching),
+            (false, _) => (from + 1..=end.line).find(matching),
+        };
+        let Some(line) = found else {
+            return false;
+        };
+        let row = self.line(line).map_or(0, |line| rows(line, room) - 1);
+        self.place = Some(Place { line, row });
+        true
+    }
+}
+
+/// Columns that the label takes, the bar behind it included.
+pub fn label_width(line: &Line, room: &Room) -> usize {
+    match room.labels {
+        true => text::width(&line.label).min(room.columns / 3) + 1,
+        false => 0,
+    }
+}
+
+fn rows(line: &Line, room: &Room) -> usize {
+    match room.wrap {
+        true => text::wrap(
+            &line.text,
+            room.columns.saturating_sub(label_width(line, room)),
+        )
+        .len(),
+        false => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: Room = Room {
+        columns: 10,
+        rows: 3,
+        wrap: false,
+        labels: false,
+    };
+    const WRAPPED: Room = Room { wrap: true, ..ROOM };
+
+    fn lines(texts: impl IntoIterator<Item = String>) -> Lines {
+        let mut lines = Lines::default();
+        for text in texts {
+            lines.add(Line {
+                label: "api@0".into(),
+                stream: Stream::Out,
+                text,
+            });
+        }
+        lines
+    }
+
+    fn shown(lines: &Lines, room: &Room) -> Vec<String> {
+        let view = lines.view(room);
+        view.iter()
+            .map(|(line, row)| match room.wrap {
+                true => text::wrap(&line.text, room.columns)[*row].to_owned(),
+                false => line.text.clone(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_newest_are_followed_until_one_scrolls_away() {
+        let mut lines = lines((0..9).map(|n| n.to_string()));
+        assert_eq!(shown(&lines, &ROOM), ["6", "7", "8"]);
+        lines.scroll(-2, &ROOM);
+        assert_eq!(shown(&lines, &ROOM), ["4", "5", "6"]);
+        lines.add(Line {
+            label: String::new(),
+            stream: Stream::Out,
+            text: "9".into(),
+        });
+        assert_eq!(shown(&lines, &ROOM), ["4", "5", "6"]);
+        assert_eq!(lines.below(), 3);
+        lines.scroll(-99, &ROOM);
+        assert_eq!(shown(&lines, &ROOM), ["0", "1", "2"]);
+        lines.scroll(99, &ROOM);
+        assert_eq!(lines.place, None);
+        lines.to_top(&ROOM);
+        assert_eq!(shown(&lines, &ROOM), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn a_line_that_is_wrapped_is_scrolled_by_its_rows() {
+        let mut lines = lines([
+            "first".to_owned(),
+            "0123456789abcdefghijklmnopqrst".to_owned(),
+        ]);
+        assert_eq!(
+            shown(&lines, &WRAPPED),
+            ["0123456789", "abcdefghij", "klmnopqrst"]
+        );
+        lines.scroll(-1, &WRAPPED);
+        assert_eq!(
+            shown(&lines, &WRAPPED),
+            ["first", "0123456789", "abcdefghij"]
+        );
+        lines.scroll(-1, &WRAPPED);
+        assert_eq!(
+            shown(&lines, &WRAPPED),
+            ["first", "0123456789", "abcdefghij"]
+        );
+        // Less room than a moment ago.
+        let narrow = Room { rows: 1, ..ROOM };
+        assert_eq!(shown(&lines, &narrow).len(), 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_a_place_that_goes_moves_on() {
+        let mut lines = lines((0..10).map(|n| n.to_string()));
+        lines.to_top(&ROOM);
+        for number in 0..KEPT {
+            lines.add(Line {
+                label: String::new(),
+                stream: Stream::Out,
+                text: format!("more {number}"),
+            });
+        }
+        assert_eq!(lines.len(), KEPT);
+        assert_eq!(shown(&lines, &ROOM).last().unwrap(), "more 0");
+        for _ in 0..2000 {
+            lines.add(Line {
+                label: String::new(),
+                stream: Stream::Out,
+                text: "x".repeat(text::LONGEST),
+            });
+        }
+        assert!(lines.bytes <= BYTES && lines.len() < 2000);
+    }
+
+    #[test]
+    fn a_search_goes_up_first_and_takes_what_is_no_pattern_as_it_is() {
+        let mut lines = lines(["one", "Error a", "two", "error [b", "three"].map(str::to_owned));
+        let room = Room { rows: 1, ..ROOM };
+        lines.search("error");
+        assert_eq!(lines.found(), 2);
+        assert!(lines.seek(true, true, &room));
+        assert_eq!(shown(&lines, &room), ["error [b"]);
+        assert!(lines.seek(true, false, &room));
+        assert_eq!(shown(&lines, &room), ["Error a"]);
+        assert!(!lines.seek(true, false, &room));
+        assert!(lines.seek(false, false, &room));
+        assert_eq!(shown(&lines, &room), ["error [b"]);
+        lines.search("Error");
+        assert_eq!(lines.found(), 1);
+        lines.search("[b");
+        assert_eq!(lines.found(), 1);
+        assert_eq!(lines.matches("a [b"), [(2, 4)]);
+        lines.search("");
+        assert_eq!((lines.found(), lines.seek(true, true, &room)), (0, false));
+        assert!(!Lines::default().seek(true, true, &room));
+    }
+}

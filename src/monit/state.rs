@@ -1,0 +1,285 @@
+//! All that the screen is drawn from. Values only: `update` changes them, `draw` reads them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::SystemTime;
+
+use super::action::{Order, Wanted};
+use super::cluster::{App, Instance, Target};
+use super::history::History;
+use super::layout::Layout;
+use super::lines::{Lines, Room};
+use crate::journal::LogApp;
+
+/// Changes of state kept.
+const CHANGES: usize = 200;
+/// Lines kept of what a command said.
+const SAID: usize = 200;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pane {
+    List,
+    Logs,
+}
+
+/// What the keys are about now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Normal,
+    /// A line is being typed: the filter, or the search in the logs.
+    Typing(Pane),
+    /// A question: yes or no.
+    Asking(Order),
+    /// The help, from this row on.
+    Help(usize),
+    /// What the last command said, from this row on.
+    Said(usize),
+}
+
+/// A command that was given, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    pub id: u64,
+    pub order: Order,
+    pub said: VecDeque<String>,
+    /// None while it goes on; then whether it was done.
+    pub done: Option<bool>,
+    /// It was asked to end.
+    pub interrupted: bool,
+}
+
+impl Given {
+    pub fn say(&mut self, line: String) {
+        self.said.push_back(line);
+        if self.said.len() > SAID {
+            self.said.pop_front();
+        }
+    }
+
+    /// The line that tells most: the error, else the last.
+    pub fn gist(&self) -> &str {
+        let error = self.said.iter().find(|line| line.starts_with("error: "));
+        let line = error.or(self.said.back());
+        line.map_or("", |line| line.trim())
+    }
+}
+
+/// A change of state, as it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub at: String,
+    pub what: Target,
+    pub state: crate::apply::view::State,
+}
+
+/// A row of the list.
+#[derive(Clone, Debug)]
+pub enum Node<'a> {
+    All,
+    App(&'a App),
+    Instance(&'a App, &'a Instance),
+}
+
+impl Node<'_> {
+    pub fn target(&self) -> Target {
+        match self {
+            Node::All => Target::All,
+            Node::App(app) => Target::App(app.name.clone()),
+            Node::Instance(app, one) => Target::Instance(app.name.clone(), one.number),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct State {
+    pub columns: u16,
+    pub rows: u16,
+    pub now: SystemTime,
+    /// Of which machine.
+    pub host: String,
+    pub colour: bool,
+    /// None until it was read for the first time. By name.
+    pub cluster: Option<BTreeMap<String, App>>,
+    pub trouble: Option<String>,
+    /// Apps whose instances are shown.
+    pub open: BTreeSet<String>,
+    pub filter: String,
+    pub search: String,
+    pub selected: Target,
+    /// The first row of the list in view.
+    pub top: usize,
+    pub pane: Pane,
+    pub mode: Mode,
+    pub lines: Lines,
+    /// The number of the `Follow` whose lines these are, and of what they are.
+    pub following: u64,
+    pub followed: Option<Target>,
+    pub followed_apps: Vec<LogApp>,
+    pub lines_trouble: Option<String>,
+    pub wrap: bool,
+    pub mouse: bool,
+    pub history: History,
+    pub changes: VecDeque<Change>,
+    pub orders: Vec<Given>,
+    pub next_order: u64,
+    /// A word about the last key.
+    pub note: Option<String>,
+}
+
+impl State {
+    pub fn new(columns: u16, rows: u16, host: String, colour: bool, now: SystemTime) -> State {
+        State {
+            columns,
+            rows,
+            now,
+            host,
+            colour,
+            cluster: None,
+            trouble: None,
+            open: BTreeSet::new(),
+            filter: String::new(),
+            search: String::new(),
+            selected: Target::All,
+            top: 0,
+            pane: Pane::List,
+            mode: Mode::Normal,
+            lines: Lines::default(),
+            following: 0,
+            followed: None,
+            followed_apps: vec![],
+            lines_trouble: None,
+            wrap: false,
+            mouse: true,
+            history: History::default(),
+            changes: VecDeque::new(),
+            orders: Vec::new(),
+            next_order: 1,
+            note: None,
+        }
+    }
+
+    /// The apps that the filter lets through, by name.
+    pub fn apps(&self) -> impl Iterator<Item = &App> {
+        let all = self.cluster.iter().flat_map(BTreeMap::values);
+        all.filter(|app| self.passes(app))
+    }
+
+    pub fn app(&self, name: &str) -> Option<&App> {
+        self.cluster.as_ref()?.get(name)
+    }
+
+    fn passes(&self, app: &App) -> bool {
+        let plain = !self.filter.chars().any(char::is_uppercase);
+        let has = |text: &str| match plain {
+            true => text.to_lowercase().contains(&self.filter),
+            false => text.contains(&self.filter),
+        };
+        let states = || app.instances.iter().map(|one| one.state.as_str());
+        self.filter.is_empty() || has(&app.name) || has(app.state) || states().any(has)
+    }
+
+    /// The rows of the list.
+    pub fn nodes(&self) -> Vec<Node<'_>> {
+        let mut nodes = vec![Node::All];
+        for app in self.apps() {
+            nodes.push(Node::App(app));
+            if self.open.contains(&app.name) {
+                nodes.extend(app.instances.iter().map(|one| Node::Instance(app, one)));
+            }
+        }
+        nodes
+    }
+
+    pub fn layout(&self) -> Option<Layout> {
+        Layout::of(self.columns, self.rows)
+    }
+
+    /// The rows of the list that are in view.
+    pub fn list_rows(&self) -> usize {
+        let layout = self.layout();
+        layout.map_or(1, |layout| usize::from(layout.list.height).max(1))
+    }
+
+    /// Where the lines of the logs are shown.
+    pub fn room(&self) -> Room {
+        let logs = self.layout().map(|layout| layout.logs);
+        Room {
+            columns: logs.map_or(1, |logs| usize::from(logs.width).max(1)),
+            rows: logs.map_or(1, |logs| usize::from(logs.height).max(1)),
+            wrap: self.wrap,
+            labels: !matches!(self.followed, Some(Target::Instance(..))),
+        }
+    }
+
+    /// Keeps what is selected in view, and something that is there selected. `before`: where it stood.
+    pub fn settle(&mut self, before: usize) {
+        let (place, there, count) = {
+            let nodes = self.nodes();
+            let of = |target: &Target| nodes.iter().position(|node| node.target() == *target);
+            let app = || Some(Target::App(self.selected.app()?.to_owned()));
+            let place = of(&self.selected)
+                .or_else(|| of(&app()?))
+                .unwrap_or(before.min(nodes.len() - 1));
+            (place, nodes[place].target(), nodes.len())
+        };
+        self.selected = there;
+        let rows = self.list_rows();
+        self.top = self
+            .top
+            .clamp((place + 1).saturating_sub(rows), place)
+            .min(count.saturating_sub(rows).max(0));
+    }
+
+    pub fn place(&self) -> usize {
+        let nodes = self.nodes();
+        let at = nodes.iter().position(|node| node.target() == self.selected);
+        at.unwrap_or(0)
+    }
+
+    /// Which instances have figures on the screen: of the rows in view, and what is selected.
+    pub fn visible(&self) -> Vec<Wanted> {
+        let mut seen = BTreeSet::new();
+        let mut wanted = Vec::new();
+        let mut add = |app: &App, one: &Instance| {
+            if seen.insert((app.name.clone(), one.number)) {
+                wanted.push(Wanted {
+                    app: app.name.clone(),
+                    number: one.number,
+                    unit: one.unit.clone(),
+                    group: one.group.clone(),
+                });
+            }
+        };
+        let all = |app: &App, add: &mut dyn FnMut(&App, &Instance)| {
+            app.instances.iter().for_each(|one| add(app, one));
+        };
+        let nodes = self.nodes();
+        for node in nodes.iter().skip(self.top).take(self.list_rows()) {
+            match node {
+                Node::All => {}
+                Node::App(app) => all(app, &mut add),
+                Node::Instance(app, one) => add(app, one),
+            }
+        }
+        match &self.selected {
+            Target::All => self.apps().for_each(|app| all(app, &mut add)),
+            Target::App(name) | Target::Instance(name, _) => {
+                if let Some(app) = self.app(name) {
+                    all(app, &mut add);
+                }
+            }
+        }
+        wanted
+    }
+
+    pub fn note_change(&mut self, change: Change) {
+        self.changes.push_back(change);
+        if self.changes.len() > CHANGES {
+            self.changes.pop_front();
+        }
+    }
+
+    /// The command that was given last.
+    pub fn last_order(&self) -> Option<&Given> {
+        self.orders.last()
+    }
+}
