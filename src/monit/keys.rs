@@ -90,7 +90,7 @@ pub const BINDINGS: [Binding; 29] = [
     ),
     binding(
         Command::PageUp,
-        &[key(KeyCode::PageUp), control('b')],
+        &[key(KeyCode::PageUp)],
         "PgUp",
         "a page up",
     ),

@@ -49,6 +49,8 @@ pub struct Lines {
     /// Columns that are scrolled out of view on the left; without wrapping only.
     pub left: usize,
     search: Option<Regex>,
+    /// The line that was found last, until one looks elsewhere.
+    hit: Option<u64>,
 }
 
 impl Lines {
@@ -162,6 +164,7 @@ impl Lines {
             }
         }
         let top = self.top(room);
+        self.hit = None;
         self.place = Some(place.max(top)).filter(|place| *place < end);
     }
 
@@ -192,6 +195,7 @@ impl Lines {
 
     /// Searches for a regular expression, or for the text itself where it is none. Without capitals in it, case does not matter. Empty: for nothing.
     pub fn search(&mut self, pattern: &str) {
+        self.hit = None;
         let plain = !pattern.chars().any(char::is_uppercase);
         let build = |pattern: &str| {
             RegexBuilder::new(pattern)
@@ -230,26 +234,29 @@ impl Lines {
         }
     }
 
-    /// Looks for the next line that matches: upwards, to older ones, or downwards. `here`: the last line in view may be it. Says whether there is one.
-    pub fn seek(&mut self, up: bool, here: bool, room: &Room) -> bool {
+    /// Looks for the next line that matches and brings it into view: upwards, to older ones, or downwards, from the one that was found before, else from
+    /// the last in view. Says whether there is one.
+    pub fn seek(&mut self, up: bool, room: &Room) -> bool {
         let (Some(search), Some(end)) = (&self.search, self.end(room)) else {
             return false;
         };
-        let from = self.place.map_or(end, |place| place.min(end)).line;
         let matching = |number: &u64| {
             let line = self.line(*number);
             line.is_some_and(|line| search.is_match(&line.text))
         };
-        let found = match (up, here) {
-            (true, true) => (self.first..=from).rev().find(matching),
-            (true, false) => (self.first..from).rev().find(matching),
-            (false, _) => (from + 1..=end.line).find(matching),
+        let last = self.place.map_or(end, |place| place.min(end)).line;
+        let found = match (up, self.hit.filter(|hit| *hit >= self.first)) {
+            (true, Some(hit)) => (self.first..hit).rev().find(matching),
+            (true, None) => (self.first..=last).rev().find(matching),
+            (false, hit) => (hit.unwrap_or(last) + 1..=end.line).find(matching),
         };
         let Some(line) = found else {
             return false;
         };
         let row = self.line(line).map_or(0, |line| rows(line, room) - 1);
-        self.place = Some(Place { line, row });
+        let place = Place { line, row };
+        self.place = Some(place.max(self.top(room)));
+        self.hit = Some(line);
         true
     }
 }
@@ -382,20 +389,25 @@ mod tests {
         let room = Room { rows: 1, ..ROOM };
         lines.search("error");
         assert_eq!(lines.found(), 2);
-        assert!(lines.seek(true, true, &room));
+        assert!(lines.seek(true, &room));
         assert_eq!(shown(&lines, &room), ["error [b"]);
-        assert!(lines.seek(true, false, &room));
+        assert!(lines.seek(true, &room));
         assert_eq!(shown(&lines, &room), ["Error a"]);
-        assert!(!lines.seek(true, false, &room));
-        assert!(lines.seek(false, false, &room));
+        assert!(!lines.seek(true, &room));
+        assert!(lines.seek(false, &room));
         assert_eq!(shown(&lines, &room), ["error [b"]);
+        // Found at the top, the view is full all the same, and the search goes on from there.
+        assert!(lines.seek(true, &ROOM));
+        assert_eq!(shown(&lines, &ROOM), ["one", "Error a", "two"]);
+        assert!(lines.seek(false, &ROOM));
+        assert_eq!(shown(&lines, &ROOM), ["Error a", "two", "error [b"]);
         lines.search("Error");
         assert_eq!(lines.found(), 1);
         lines.search("[b");
         assert_eq!(lines.found(), 1);
         assert_eq!(lines.matches("a [b"), [(2, 4)]);
         lines.search("");
-        assert_eq!((lines.found(), lines.seek(true, true, &room)), (0, false));
-        assert!(!Lines::default().seek(true, true, &room));
+        assert_eq!((lines.found(), lines.seek(true, &room)), (0, false));
+        assert!(!Lines::default().seek(true, &room));
     }
 }

@@ -12,6 +12,8 @@ pub mod keys;
 mod layout;
 mod lines;
 mod run;
+#[cfg(test)]
+mod sample;
 mod source;
 mod state;
 mod terminal;

@@ -15,7 +15,7 @@ use crate::process::{Queue, Requests};
 const WORDS: u16 = 15;
 
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
-    title(state, area, &state.selected.to_string(), false, "", buffer);
+    title(state, area, &name(state), false, "", buffer);
     let (facts, key, limit) = match &state.selected {
         Target::All => (of_all(state), "/".to_owned(), None),
         Target::App(name) => match state.app(name) {
@@ -71,6 +71,15 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
     for (row, line) in rows.zip(facts) {
         put(buffer, row, line);
+    }
+}
+
+/// What is selected, in words.
+fn name(state: &State) -> String {
+    match (&state.selected, state.filter.as_str()) {
+        (Target::All, "") => "all apps".to_owned(),
+        (Target::All, filter) => format!("all that match {filter}"),
+        (target, _) => target.to_string(),
     }
 }
 
@@ -156,15 +165,11 @@ fn bar(
 
 fn of_all(state: &State) -> Vec<Line<'static>> {
     let all = || state.apps().flat_map(|app| &app.instances);
-    let mut first = vec![span(
-        state,
-        format!("{} apps, {} instances", state.apps().count(), all().count()),
-        Tone::Plain,
-    )];
-    let restarts = state.apps().filter_map(App::restarts).reduce(|a, b| a + b);
-    if let Some(count) = restarts.filter(|count| *count > 0) {
-        first.push(span(state, format!("  {count} restarts"), Tone::Plain));
-    }
+    let apps = counted(state.apps().count(), "app");
+    let instances = counted(all().count(), "instance");
+    let mut first = vec![span(state, format!("{apps}, {instances}"), Tone::Plain)];
+    let restarts = state.apps().filter_map(App::restarts).sum();
+    first.extend(restarted(state, restarts));
     let mut lines = vec![Line::from(first)];
     lines.extend(requests_of(state, all()));
     for app in state.apps() {
@@ -196,9 +201,7 @@ fn of_app(state: &State, app: &App) -> Vec<Line<'static>> {
             Tone::Plain,
         ));
     }
-    if let Some(count) = app.restarts() {
-        first.push(span(state, format!("  {}", restarts(count)), Tone::Plain));
-    }
+    first.extend(restarted(state, app.restarts().unwrap_or(0)));
     if !app.listen.is_empty() {
         let listen = format!("  listens on {}", app.listen.join(" "));
         first.push(span(state, listen, Tone::Plain));
@@ -228,9 +231,7 @@ fn of_instance(state: &State, app: &App, one: &Instance) -> Vec<Line<'static>> {
     if let Some(up) = up {
         first.push(span(state, format!("  up {}", age(up)), Tone::Plain));
     }
-    if let Some(count) = one.restarts {
-        first.push(span(state, format!("  {}", restarts(count)), Tone::Plain));
-    }
+    first.extend(restarted(state, one.restarts.unwrap_or(0)));
     let mut lines = vec![Line::from(first)];
     if let Some(why) = &one.why {
         lines.push(span(state, why.clone(), tone_of(one.state)).into());
@@ -244,11 +245,16 @@ fn of_instance(state: &State, app: &App, one: &Instance) -> Vec<Line<'static>> {
     lines
 }
 
-fn restarts(count: u32) -> String {
+fn counted(count: usize, what: &str) -> String {
     match count {
-        1 => "1 restart".to_owned(),
-        count => format!("{count} restarts"),
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
     }
+}
+
+fn restarted(state: &State, count: u32) -> Option<ratatui::text::Span<'static>> {
+    let text = format!("  {}", counted(usize::try_from(count).ok()?, "restart"));
+    (count > 0).then(|| span(state, text, Tone::Plain))
 }
 
 fn notes(state: &State, app: &App) -> Vec<Line<'static>> {

@@ -151,7 +151,10 @@ fn header(state: &State, row: Rect, buffer: &mut Buffer) {
         span(state, " rpmctl monit ", Tone::Strong),
         span(state, state.host.as_str(), Tone::Plain),
     ];
-    if let Some(cluster) = &state.cluster {
+    if let Some(trouble) = &state.trouble {
+        let text = format!("  not up to date: {trouble}");
+        spans.push(span(state, text, Tone::Bad));
+    } else if let Some(cluster) = &state.cluster {
         let instances = || cluster.values().flat_map(|app| &app.instances);
         let count = |is: view::State| instances().filter(|one| one.state == is).count();
         let online = count(view::State::Online);
@@ -180,13 +183,6 @@ fn header(state: &State, row: Rect, buffer: &mut Buffer) {
                 ));
             }
         }
-    }
-    if let Some(trouble) = &state.trouble {
-        spans.push(span(
-            state,
-            format!("  not up to date: {trouble}"),
-            Tone::Bad,
-        ));
     }
     put(buffer, row, Line::from(spans));
 }

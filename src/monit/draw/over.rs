@@ -27,7 +27,7 @@ pub fn footer(state: &State, row: Rect, buffer: &mut Buffer) {
         (Mode::Typing(Pane::Logs), _, _) => typing("search"),
         (_, Some(note), _) => span(state, format!(" {note}"), Tone::Busy).into(),
         (_, None, Some(given)) => told(state, given, row.width),
-        _ => hints(state),
+        _ => hints(state, row.width),
     };
     put(buffer, row, line);
 }
@@ -67,28 +67,35 @@ fn told<'a>(state: &State, given: &Given, columns: u16) -> Line<'a> {
     ])
 }
 
-fn hints<'a>(state: &State) -> Line<'a> {
+fn hints<'a>(state: &State, columns: u16) -> Line<'a> {
     let find = match state.pane {
         Pane::List => "filter",
         Pane::Logs => "search",
     };
     let mut spans = Vec::new();
+    let mut used = 0;
     for (key, what) in [
         ("?", "help"),
+        ("q", "quit"),
         ("l", "reload"),
         ("r", "restart"),
         ("s", "stop"),
         ("S", "start"),
         ("+-", "scale"),
         ("/", find),
-        ("Tab", "pane"),
-        ("q", "quit"),
+        ("Tab", "logs"),
         ("f", "follow"),
         ("w", "wrap"),
         ("n N", "next match"),
+        ("e", "what the last command said"),
+        ("m", "mouse"),
     ] {
+        used += key.len() + what.len() + 3;
+        if used > usize::from(columns) {
+            break;
+        }
         spans.push(span(state, format!(" {key}"), Tone::Strong));
-        spans.push(span(state, format!(" {what}"), Tone::Faint));
+        spans.push(span(state, format!(" {what} "), Tone::Faint));
     }
     Line::from(spans)
 }

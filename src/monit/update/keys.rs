@@ -218,9 +218,7 @@ fn seek(state: &mut State, up: bool) {
         state.note = Some("nothing is searched: Tab to the logs, then /".to_owned());
         return;
     }
-    // The first time the line in view counts.
-    let first = state.lines.place.is_none();
-    if !state.lines.seek(up, first, &room) {
+    if !state.lines.seek(up, &room) {
         state.note = Some(match state.lines.found() {
             0 => format!("no line matches {}", state.search),
             _ if up => "no earlier line matches".to_owned(),
