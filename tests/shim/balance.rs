@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -307,6 +309,73 @@ fn strange_letters_are_thrown_away() {
     assert_eq!(sent, 7);
     assert_eq!(ask_anew(port, 20).0, 20);
     until_even(port, 2);
+}
+
+/// Puts one end of a connection into an inbox as whoever asks after an instance's health does (src/probe).
+fn question(folder: &Path) -> Kept {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let theirs = listener.accept().unwrap().0;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let inbox = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("/inbox-"))
+        .expect("an inbox");
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.connect(inbox).unwrap();
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = rustix::net::SendAncillaryBuffer::new(&mut space);
+    let descriptors = [theirs.as_fd()];
+    ancillary.push(rustix::net::SendAncillaryMessage::ScmRights(&descriptors));
+    let letter = [std::io::IoSlice::new(&[4, 0])];
+    rustix::net::sendmsg(
+        &sender,
+        &letter,
+        &mut ancillary,
+        rustix::net::SendFlags::empty(),
+    )
+    .unwrap();
+    Kept {
+        stream: BufReader::new(stream),
+        process: String::new(),
+    }
+}
+
+#[test]
+fn a_question_is_for_its_addressee_alone() {
+    let (unit, port, apps) = node(3);
+    until_even(port, 3);
+    for _ in 0..20 {
+        for (number, app) in (0_u32..).zip(&apps) {
+            let mut asked = question(&unit.runtime_folder(number));
+            asked.ask();
+            assert_eq!(asked.process, app.id().to_string());
+        }
+    }
+    until_even(port, 3);
+    // Stuck, with questions between the connections that it was handed: those come back, and the others answer no question.
+    apps[0].signal(Signal::STOP);
+    let mut questions: Vec<Kept> = Vec::new();
+    let mut kept: Vec<Kept> = Vec::new();
+    for _ in 0..10 {
+        questions.push(question(&unit.runtime_folder(0)));
+        kept.extend((0..3).map(|_| Kept::open(port)));
+    }
+    assert_eq!(shares(&kept).len(), 2, "{:?}", shares(&kept));
+    for asked in &mut questions {
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        // Thrown away by another already, or still with the stuck one.
+        let _ = asked.stream.get_mut().write_all(request);
+        let stream = asked.stream.get_mut();
+        stream
+            .set_read_timeout(Some(Duration::from_millis(1)))
+            .unwrap();
+        assert!(!matches!(stream.read(&mut [0; 64]), Ok(1..)));
+    }
+    apps[0].signal(Signal::CONT);
+    drop((kept, questions));
+    until_even(port, 3);
 }
 
 /// Python closes every descriptor it does not know in a child that shares its memory (vfork(2)).

@@ -131,7 +131,10 @@ pub fn take(socket: &Socket, own: &Slot, flags: c_int) -> Option<c_int> {
             own.found_empty(before);
             break;
         };
-        own.received();
+        // A probe is in nobody's count.
+        if letter != Some(Letter::Probe) {
+            own.received();
+        }
         match letter {
             Some(Letter::Hello | Letter::Answer) => {
                 // Left behind by an instance that ended: this one's own inbox keeps them until they are due.
@@ -177,9 +180,12 @@ pub fn take_from(socket: &Socket, number: usize, slot: &Slot, flags: c_int) -> O
             slot.found_empty(before);
             break;
         };
-        slot.rescued();
+        if letter != Some(Letter::Probe) {
+            slot.rescued();
+        }
         match letter {
-            Some(Letter::Hello | Letter::Answer) | None => kernel::close(fd),
+            // Whoever asked wants to hear of that instance alone.
+            Some(Letter::Hello | Letter::Answer | Letter::Probe) | None => kernel::close(fd),
             Some(letter) => taken = fit(letter, fd, flags),
         }
     }
@@ -212,6 +218,8 @@ pub enum Letter {
     /// The inbox of the instance whose number is the second byte, which wants this one's.
     Hello,
     Answer,
+    /// A connection of whoever asks this instance whether it is well (`src/probe`): no other may take it.
+    Probe,
 }
 
 impl Letter {
@@ -229,6 +237,7 @@ impl Letter {
             Letter::Nonblocking,
             Letter::Hello,
             Letter::Answer,
+            Letter::Probe,
         ]
         .into_iter()
         .find(|letter| *letter as u8 == byte)
