@@ -15,7 +15,7 @@
 //! | `model` | nothing of ours |
 //! | `config`, `units` | `model` |
 //! | `plan` | `model`, `units` |
-//! | `host`, `systemd`, `unit_files`, `journal`, `process` | `model`; never each other |
+//! | `host`, `systemd`, `unit_files`, `journal`, `process`, `probe` | `model`; never each other |
 //! | `apply`, `private` | `plan`, `units`, `model` and the edges |
 //! | `watch`, `monit` | `apply`, `plan`, `units`, `model` and the edges |
 //! | `cli` | everything; nobody imports `cli` |
@@ -32,6 +32,7 @@ pub mod model;
 pub mod monit;
 pub mod plan;
 pub mod private;
+pub mod probe;
 pub mod process;
 pub mod systemd;
 pub mod unit_files;

@@ -7,6 +7,8 @@ mod app_part;
 mod command_page;
 #[path = "man/file_page.rs"]
 mod file_page;
+#[path = "man/health_part.rs"]
+mod health_part;
 #[path = "man/logs_part.rs"]
 mod logs_part;
 #[path = "man/restarts.rs"]
@@ -54,7 +56,12 @@ fn ecosystem_toml_5() {
 #[test]
 fn rpmctl_watch_8() {
     let text = watch_page::text();
-    for id in [send::RESTARTING, send::TROUBLE] {
+    for id in [
+        send::RESTARTING,
+        send::TROUBLE,
+        send::UNHEALTHY,
+        send::HEALTHY,
+    ] {
         assert!(text.contains(id), "{id}");
     }
     page("rpmctl-watch.8", &text);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Machine;
+use super::{Machine, health};
 use crate::journal::{LogApp, Query, Stream, read};
 use crate::model::{Listen, ending};
 use crate::systemd::{Details, Ending, Job, JobResult, Seen, UnitState, Verdict};
@@ -75,9 +75,24 @@ pub async fn follow(
                 judge(seen, now, facts, begun + allowed(facts))
             },
             PATIENCE,
-            |one| settled(&one.unit, one.verdict == Verdict::Up),
+            |one| {
+                if !health::is_asked(one, &facts) {
+                    settled(&one.unit, one.verdict == Verdict::Up);
+                }
+            },
         )
         .await?;
+    let asked: Vec<(&str, &Facts, Instant)> = results
+        .iter()
+        .filter(|one| health::is_asked(one, &facts))
+        .map(|one| {
+            let facts = facts[one.unit.as_str()];
+            let begun = begun.borrow().get(&one.unit).copied();
+            let begun = begun.unwrap_or_else(Instant::now);
+            (one.unit.as_str(), facts, begun + allowed(facts))
+        })
+        .collect();
+    let unwell = health::ask_all(machine, &asked, settled).await?;
     let down: Vec<(String, &Facts)> = results
         .into_iter()
         .filter(|one| one.verdict != Verdict::Up)
@@ -86,7 +101,9 @@ pub async fn follow(
             (one.unit, facts)
         })
         .collect();
-    explain(machine, &down).await
+    let mut failures = explain(machine, &down).await?;
+    failures.extend(unwell);
+    Ok(failures)
 }
 
 /// Whether a job is to bring it up that has not begun to: its old run still goes on, or it waits for other units.
@@ -376,6 +393,6 @@ pub(super) async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> 
     lines
 }
 
-fn seconds(span: Duration) -> String {
+pub(super) fn seconds(span: Duration) -> String {
     format!("{} s", span.as_millis() as f64 / 1000.0)
 }

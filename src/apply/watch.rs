@@ -1,12 +1,14 @@
 //! The watcher's part of a plan, carried out.
 
+use std::collections::BTreeSet;
+
 use super::Machine;
 use super::target::Selected;
 use super::verify::Failure;
 use crate::plan::{Change, Observed, Plan};
 use crate::systemd::{Job, UnitState, Verb};
-use crate::unit_files::Places;
 use crate::unit_files::write::Changes;
+use crate::unit_files::{Places, health};
 use crate::units::watcher::UNIT;
 
 /// Its job must end by then, or its own WatchdogSec= or TimeoutStartSec= ends it.
@@ -45,7 +47,7 @@ pub async fn down(machine: &Machine, apps: &[Selected<'_>]) -> anyhow::Result<Op
     let is_down = |state: &UnitState| matches!(state.active.as_str(), "inactive" | "failed");
     Ok(states.iter().any(is_down).then(|| {
         format!(
-            "note: {UNIT} is not running: max_memory_restart, watch and log files of {} do nothing until it does; `rpmctl apply` starts it",
+            "note: {UNIT} is not running: max_memory_restart, watch, health and log files of {} do nothing until it does; `rpmctl apply` starts it",
             needing.join(", ")
         )
     }))
@@ -64,6 +66,7 @@ pub fn told(plan: &Plan, progress: impl Fn(String)) {
 /// With the last app that needs it goes what it knows of log files: one that gets log files later gets no lines of the time between.
 pub fn forget(places: &Places, plan: &Plan) {
     if plan.watch.change == Change::Remove {
+        health::keep(places, &BTreeSet::new());
         for path in places.log_checkpoints() {
             // Without log files it is not there.
             let _ = std::fs::remove_file(path);

@@ -34,6 +34,9 @@ pub fn becomes(key: &str) -> Option<&'static str> {
         "max_memory_restart" => {
             "rpmctl-watch(8) restarts it; MemoryMax= of one and a half times as much behind that"
         }
+        "health" => {
+            "kept in [X-Rpmctl] of NAME.target, for rpmctl-watch.service; with exec NAME\\x2dhealth@.service"
+        }
         "depends_on" => "Wants= and After=",
         "wait_ready" => "Type=notify",
         "listen_timeout" => "TimeoutStartSec= where the unit has Type=notify",

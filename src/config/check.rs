@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::model::host::{Found, Host, Questions};
-use crate::model::{App, Listen, Mode, Model, Name};
+use crate::model::{App, Balance, Listen, Mode, Model, Name};
 
 use super::cluster::Port;
 use super::fields::{At, Fields};
@@ -12,7 +12,8 @@ use super::lookup::Lookup;
 use super::notes::Note;
 use super::problem::{self, Problem, Span};
 use super::{
-    cluster, command, defaults, directives, env, identity, limits, logs, notes, together, watch,
+    cluster, command, defaults, directives, env, health, identity, limits, logs, notes, together,
+    watch,
 };
 
 /// What the command line says.
@@ -205,6 +206,18 @@ fn draft<'a>(
     let ready = limits::readiness(&mut fields);
     let memory = limits::memory(&mut fields);
     let schedule = limits::schedule(&mut fields);
+    let health = health::read(
+        &mut fields,
+        &health::Ground {
+            listen: &listen,
+            listen_fds,
+            reuseport: balance == Balance::Reuseport,
+            command: resolved.as_ref().map(|r| &r.command),
+            port: environment.port.as_ref().map(|(port, _)| port.as_str()),
+            own_ports,
+            instances: instances.count,
+        },
+    );
     let autostart = fields.bool("autostart").unwrap_or(true);
     let directives = directives::read(&mut fields);
     let mut logs = logs::read(
@@ -237,6 +250,7 @@ fn draft<'a>(
             stop,
             ready,
             memory,
+            health,
             autostart,
             depends_on: Vec::new(),
             directives,

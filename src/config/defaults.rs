@@ -46,5 +46,17 @@ pub const ROTATE_SIZE: u64 = 10 << 20;
 /// logrotate's examples keep two weeks; with [`ROTATE_SIZE`] a file never takes more than 150 MB, compressed far less.
 pub const ROTATE_KEEP: u32 = 14;
 
+/// Kubernetes', which its users' endpoints stand: with [`HEALTH_THRESHOLD`], half a minute until an instance counts as unhealthy.
+pub const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Not Kubernetes' 1 s, which a pause of a garbage collector takes: who asks after health should not make a busy instance look sick.
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Kubernetes' and Docker's.
+pub const HEALTH_THRESHOLD: u32 = 3;
+
+/// More often is load, not knowledge.
+pub const HEALTH_SHORTEST: Duration = Duration::from_millis(100);
+
 /// A file this small would be rotated at every line; `10` was meant as `"10M"`.
 pub const ROTATE_MIN: u64 = 4096;

@@ -251,6 +251,9 @@ fn special(key: &str) -> Option<&'static str> {
         "max_size" | "retain" | "compress" | "log_rotate" => {
             "the journal keeps its size by itself: SystemMaxUse= in journald.conf(5)"
         }
+        key if key.starts_with("health") => {
+            "did you mean `health`? It is a path, or a table: { http = \"/healthz\", interval = \"10s\" }"
+        }
         "environment" => "did you mean `env`?",
         "after" | "requires" | "wants" => "did you mean `depends_on`?",
         "directory" | "working_directory" | "dir" => "did you mean `cwd`?",

@@ -48,6 +48,8 @@ pub enum Form {
     TextOrOff,
     /// true, false, or a table of [`ROTATE`].
     Rotate,
+    /// A path, false, or a table of `health`.
+    Health,
     /// true, false, or the name of a journal namespace.
     LogNamespace,
     /// Names and values of the environment.
@@ -105,6 +107,9 @@ impl Form {
             Form::TextOrOff => "text in quotes, or false".into(),
             Form::Rotate => {
                 "true, false, or a table: { size = \"10M\", every = \"1d\", keep = 14 }".into()
+            }
+            Form::Health => {
+                "a path: \"/healthz\", or a table: { http = \"/healthz\", interval = \"10s\", restart = true }".into()
             }
             Form::LogNamespace => "true, false, or a name in quotes".into(),
             Form::Env => "a table: { NAME = \"value\" }".into(),
@@ -178,6 +183,7 @@ pub const KEYS: &[Key] = &[
     key("restart_delay", &[], Duration, "Wait before each restart; 100 ms at least.", "100ms", Now),
     key("exp_backoff_restart_delay", &[], Duration, "First wait of growing ones, up to 15 s.", "off", Now),
     key("max_memory_restart", &[], Size, "Restart an instance whose processes use more memory of their own, within a second and one at a time.", "off", Now),
+    key("health", &["health_check", "healthcheck"], Health, "Ask each instance whether it is well: a path of GET, or a table of one of `http`, `tcp`, `exec`, and of `port`, `status`, `interval`, `timeout`, `threshold`, `restart`.", "off; interval 10s, timeout 2s, threshold 3, restart false", Now),
     key("cron_restart", &["cron"], Cron, "Restart at these times; with autorestart = false, start.", "off", Now),
     key("depends_on", &[], Texts, "Apps of this file, or units, that must be up first.", "none", Now),
     // Start and stop.

@@ -15,6 +15,7 @@ mod env;
 mod excerpt;
 mod fields;
 mod file;
+mod health;
 mod identity;
 mod interpreter;
 pub mod keys;

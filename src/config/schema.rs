@@ -111,6 +111,20 @@ fn of_form(form: Form) -> Value {
                 "additionalProperties": false,
             },
         ] }),
+        Form::Health => json!({ "anyOf": [
+            { "type": "string", "pattern": "^/" },
+            { "const": false },
+            {
+                "type": "object",
+                "properties": super::health::KEYS
+                    .iter()
+                    .flat_map(|(name, aliases, form)| {
+                        std::iter::once(name).chain(*aliases).map(|name| ((*name).to_owned(), of_form(*form)))
+                    })
+                    .collect::<serde_json::Map<_, _>>(),
+                "additionalProperties": false,
+            },
+        ] }),
         Form::LogNamespace => json!({ "anyOf": [{ "type": "boolean" }, text()] }),
         Form::Choice(words) => json!({ "enum": words }),
         Form::Codes => several(digits(0, 255)),

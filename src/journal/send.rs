@@ -12,6 +12,8 @@ pub const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// `MESSAGE_ID=` of each kind (sd-id128(1)).
 pub const RESTARTING: &str = "741aef7c9a4748ec84ca6cb8e12f864a";
+pub const UNHEALTHY: &str = "c389d45e0c8e43bfbc4240addcd504b9";
+pub const HEALTHY: &str = "7f86697f183642f5aa117849f2c8c70e";
 pub const TROUBLE: &str = "4708853f39fe414ca36116710e492e8d";
 
 /// Longest message: a datagram that does not fit into the socket's buffer would be lost.

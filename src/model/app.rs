@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Bytes, Command, Cron, EnvName, Environment, Listen, Name, Rotation, Signal, Watch};
+use super::{
+    Bytes, Command, Cron, EnvName, Environment, Health, Listen, Name, Rotation, Signal, Watch,
+};
 
 /// Every app of one file, in the file's order, names distinct.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,6 +48,7 @@ pub struct App {
     pub stop: Stop,
     pub ready: Readiness,
     pub memory: Option<Memory>,
+    pub health: Option<Health>,
     /// Started by apply and at boot.
     pub autostart: bool,
     pub depends_on: Vec<Dependency>,

@@ -16,6 +16,9 @@ const UNIT_MAX: usize = 255;
 const TCP: &str = "tcp-";
 const UNIX: &str = "unix-";
 
+/// What stands behind the name in the units of its probe.
+const HEALTH: &str = "\\x2dhealth";
+
 /// The name of an app as its user wrote it; every value of this type has a valid unit name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Name {
@@ -135,6 +138,17 @@ impl Name {
         format!("{}-cron.service", self.stem)
     }
 
+    /// `health` with a command: the template of what runs it, once for each question. systemctl shows `api-health`; the dash is escaped, which it never is in
+    /// a name, so that no app's template is called so.
+    pub fn health_template(&self) -> String {
+        format!("{}{HEALTH}@.service", self.stem)
+    }
+
+    /// The same of an instance.
+    pub fn health_instance(&self, index: u32) -> String {
+        format!("{}{HEALTH}@{index}.service", self.stem)
+    }
+
     pub fn target(&self) -> String {
         format!("{}.target", self.stem)
     }
@@ -143,6 +157,14 @@ impl Name {
     pub fn owns(&self, unit: &str) -> bool {
         let mine = || unit.strip_prefix(&self.stem)?.strip_prefix('@');
         let number = |text: &str| text.parse::<u32>().is_ok_and(|n| n.to_string() == text);
+        let probe = |rest: &str| match rest
+            .strip_prefix(HEALTH)?
+            .strip_prefix('@')?
+            .strip_suffix(".service")?
+        {
+            "" => Some(()),
+            index => number(index).then_some(()),
+        };
         let part = mine().is_some_and(|rest| match rest.rsplit_once('.') {
             Some((index, "service")) => index.is_empty() || number(index),
             Some((label, "socket")) => {
@@ -154,7 +176,8 @@ impl Name {
             _ => false,
         });
         let single = [self.target(), self.holder(), self.timer(), self.clock()];
-        part || single.iter().any(|own| own == unit)
+        let probes = unit.strip_prefix(&self.stem).and_then(probe).is_some();
+        part || probes || single.iter().any(|own| own == unit)
     }
 
     /// File name of the app's environment, in the environment directory.

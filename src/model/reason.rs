@@ -11,6 +11,8 @@ pub enum Reason {
     Memory { bytes: u64, limit: u64 },
     /// `watch`: the first file that changed, and how many did.
     Files { path: PathBuf, count: u32 },
+    /// `health`: what its probe said, and how often in a row.
+    Health { said: String, times: u32 },
     /// `cron_restart`.
     Schedule,
     /// A new release.
@@ -25,6 +27,7 @@ impl Reason {
         match self {
             Reason::Memory { .. } => "memory",
             Reason::Files { .. } => "files",
+            Reason::Health { .. } => "health",
             Reason::Schedule => "schedule",
             Reason::Deploy => "deploy",
             Reason::Reload => "reload",
@@ -46,6 +49,10 @@ impl fmt::Display for Reason {
                 0 | 1 => write!(f, "{} changed", path.display()),
                 2 => write!(f, "{} and another file changed", path.display()),
                 _ => write!(f, "{} and {} more changed", path.display(), count - 1),
+            },
+            Reason::Health { said, times } => match times {
+                0 | 1 => f.write_str(said),
+                _ => write!(f, "{said}, {times} times"),
             },
             Reason::Schedule => f.write_str("cron_restart"),
             Reason::Deploy => f.write_str("a new release"),
@@ -74,6 +81,12 @@ mod tests {
         };
         assert_eq!(files(1).to_string(), "/srv/app.js changed");
         assert_eq!(files(2).to_string(), "/srv/app.js and another file changed");
+        let health = |times| Reason::Health {
+            said: "GET /healthz answered 503".into(),
+            times,
+        };
+        assert_eq!(health(1).to_string(), "GET /healthz answered 503");
+        assert_eq!(health(4).to_string(), "GET /healthz answered 503, 4 times");
         assert_eq!(files(9).to_string(), "/srv/app.js and 8 more changed");
     }
 }

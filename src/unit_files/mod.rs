@@ -3,6 +3,7 @@
 pub mod asked;
 pub mod flushed;
 pub mod generations;
+pub mod health;
 pub mod loaded;
 pub mod lock;
 pub mod pending;

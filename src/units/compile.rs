@@ -6,8 +6,8 @@ use super::facts::Facts;
 use super::marker;
 use super::template::Templates;
 use super::{
-    AppUnits, UnitFile, UnitSet, clock, environment, install, quote, service, socket, target,
-    watcher,
+    AppUnits, UnitFile, UnitSet, clock, environment, health, install, quote, service, socket,
+    target, watcher,
 };
 use crate::model::{App, Balance, Model};
 
@@ -144,6 +144,16 @@ fn compile_app(model: &Model, app: &App, site: &Site) -> Result<AppUnits, String
         add(
             app.name.clock(),
             site.templates.render("app-cron.service", &context)?,
+            false,
+        )?;
+    }
+    if let Some(command) = health::command(app) {
+        let mut context = common(app);
+        service::fill_surroundings(&mut context, app, site)?;
+        health::fill(&mut context, app, command);
+        add(
+            app.name.health_template(),
+            site.templates.render("app-health@.service", &context)?,
             false,
         )?;
     }

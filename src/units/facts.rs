@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::marker::SECTION;
 use super::section::Sections;
 use super::socket::shared;
-use super::{quote, watch_fact};
-use crate::model::{App, Balance, LogFiles, Mode, Name, Rotation, Watch};
+use super::{health_fact, quote, watch_fact};
+use crate::model::{App, Balance, Health, LogFiles, Mode, Name, Rotation, Watch};
 
 /// What the target of an app says about it: enough to list, log and control the app without its ecosystem file.
 #[derive(Clone, PartialEq, Debug)]
@@ -43,6 +43,7 @@ pub struct Facts {
     /// `cron_restart`
     pub schedule: Option<String>,
     pub memory_restart: Option<u64>,
+    pub health: Option<Health>,
     pub date_format: Option<String>,
     pub watch: Option<Watch>,
     pub user: Option<String>,
@@ -83,6 +84,7 @@ impl Facts {
             backoff: app.restart.backoff.filter(|_| app.restart.auto),
             schedule: app.schedule.as_ref().map(|times| times.cron.clone()),
             memory_restart: app.memory.as_ref().map(|memory| memory.restart.0),
+            health: app.health.clone(),
             date_format: app.logs.date_format.clone(),
             watch: app.watch.clone(),
             user: app.user.clone(),
@@ -111,7 +113,12 @@ impl Facts {
 
     /// Whether something about the app is done by `rpmctl watch`.
     pub fn needs_watcher(&self) -> bool {
-        self.memory_restart.is_some() || self.watch.is_some() || self.logs.any()
+        let keys = [
+            self.memory_restart.is_some(),
+            self.watch.is_some(),
+            self.health.is_some(),
+        ];
+        keys.contains(&true) || self.logs.any()
     }
 
     /// A job that apply does not start: the clock does. Not one that listens, whose sockets come and go with it.
@@ -202,6 +209,7 @@ impl Facts {
         pairs.extend(self.shared.iter().map(|name| ("Socket", name.clone())));
         pairs.extend(self.after.iter().map(|a| ("AfterApp", a.to_string())));
         pairs.extend(self.watch.iter().flat_map(watch_fact::pairs));
+        pairs.extend(self.health.iter().flat_map(health_fact::pairs));
         pairs
     }
 
@@ -249,6 +257,9 @@ impl Facts {
                 .map(Duration::from_millis),
             schedule: get("Schedule"),
             memory_restart: get("MaxMemoryRestart").and_then(|n| n.parse().ok()),
+            health: health_fact::read(|key| {
+                sections.all(SECTION, key).map(quote::read_fact).collect()
+            }),
             date_format: get("LogDateFormat"),
             watch: watch_fact::read(|key| {
                 sections.all(SECTION, key).map(quote::read_fact).collect()
@@ -306,6 +317,7 @@ pub(super) mod tests {
             backoff: Some(Duration::from_millis(100)),
             schedule: Some("0 3 * * *".into()),
             memory_restart: None,
+            health: None,
             date_format: Some("YYYY-MM-DD HH:mm:ss Z".into()),
             watch: None,
             user: None,

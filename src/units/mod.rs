@@ -7,6 +7,8 @@ mod clock;
 pub mod compile;
 mod environment;
 pub mod facts;
+mod health;
+mod health_fact;
 mod install;
 pub mod marker;
 mod preload;

@@ -55,12 +55,7 @@ pub fn fill(
     notes: &mut Vec<String>,
 ) -> Result<(), String> {
     let name = app.name.as_str();
-    let cwd = app.cwd.to_str().ok_or("cwd is not valid UTF-8")?;
-    if cwd.chars().any(char::is_control) {
-        return Err(format!(
-            "its folder {cwd:?} has a line break or another control character, which no unit can name: rename it"
-        ));
-    }
+    fill_surroundings(context, app, site)?;
     context.insert("type", if start.notifies() { "notify" } else { "exec" });
     // Without readiness there is nothing to be late for but the wait before a start.
     let start_timeout = match start.notifies() {
@@ -69,26 +64,6 @@ pub fn fill(
     };
     context.insert("start_timeout", &start_timeout);
     context.insert("after", &after(app));
-    context.insert("user", &app.user.as_deref().map(quote::prose));
-    context.insert("group", &app.group.as_deref().map(quote::prose));
-    context.insert("cwd", &quote::path(cwd));
-    context.insert(
-        "instance_env",
-        &quote::word_then(&format!("{}=", app.instance_var), "%i"),
-    );
-    let env_dir = site
-        .env_dir
-        .to_str()
-        .ok_or("the folder of the environment files is not valid UTF-8")?;
-    let in_env_dir = |file: &str| quote::glob_path(&format!("{env_dir}/{file}"));
-    context.insert("env_file", &in_env_dir(&app.name.env_file()));
-    context.insert(
-        "instance_env_file",
-        &app.increment_var
-            .is_some()
-            .then(|| in_env_dir(&format!("{}@", app.name.stem())) + "%i.env"),
-    );
-
     context.insert("exec_start", &exec_start(app)?);
     let first = backoff(app).map(|first| {
         let script = include_str!("../../templates/backoff.sh");
@@ -176,6 +151,42 @@ pub fn fill(
     Ok(())
 }
 
+/// What a process of the app finds around it: its user, folder and environment.
+/// Errors: a path that no unit can name.
+pub(super) fn fill_surroundings(
+    context: &mut Context,
+    app: &App,
+    site: &Site,
+) -> Result<(), String> {
+    let cwd = app.cwd.to_str().ok_or("cwd is not valid UTF-8")?;
+    if cwd.chars().any(char::is_control) {
+        return Err(format!(
+            "its folder {cwd:?} has a line break or another control character, which no unit can name: rename it"
+        ));
+    }
+    context.insert("user", &app.user.as_deref().map(quote::prose));
+    context.insert("group", &app.group.as_deref().map(quote::prose));
+    context.insert("cwd", &quote::path(cwd));
+    context.insert(
+        "instance_env",
+        &quote::word_then(&format!("{}=", app.instance_var), "%i"),
+    );
+    let env_dir = site
+        .env_dir
+        .to_str()
+        .ok_or("the folder of the environment files is not valid UTF-8")?;
+    let in_env_dir = |file: &str| quote::glob_path(&format!("{env_dir}/{file}"));
+    context.insert("env_file", &in_env_dir(&app.name.env_file()));
+    context.insert(
+        "instance_env_file",
+        &app.increment_var
+            .is_some()
+            .then(|| in_env_dir(&format!("{}@", app.name.stem())) + "%i.env"),
+    );
+
+    Ok(())
+}
+
 /// The start script, then systemd-cat for the two streams, then the program. The program is an argument there, so that its path may hold anything;
 /// the first word of a command line may not (systemd.service(5)).
 ///
@@ -242,7 +253,7 @@ fn after(app: &App) -> Vec<String> {
 }
 
 /// `1500ms`, `10s`: systemd.time(7).
-fn millis(span: Duration) -> String {
+pub(super) fn millis(span: Duration) -> String {
     match span.as_millis() {
         0 => "0".to_owned(),
         ms if ms % 1000 == 0 => format!("{}s", ms / 1000),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Tera};
 
 /// Name and text of each template as shipped, under `templates/`.
-pub const SHIPPED: [(&str, &str); 8] = [
+pub const SHIPPED: [(&str, &str); 9] = [
     ("app@.service", include_str!("../../templates/app@.service")),
     ("app.socket", include_str!("../../templates/app.socket")),
     ("app@.socket", include_str!("../../templates/app@.socket")),
@@ -17,6 +17,10 @@ pub const SHIPPED: [(&str, &str); 8] = [
     (
         super::watcher::UNIT,
         include_str!("../../templates/rpmctl-watch.service"),
+    ),
+    (
+        "app-health@.service",
+        include_str!("../../templates/app-health@.service"),
     ),
     (
         "app-cron.timer",

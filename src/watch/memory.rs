@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::path::Path;
-use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::event::{Event, Request};
+use super::places::{Asking, Places};
 use super::rule::{self, Climb, Sight, Storm, Verdict};
 use super::run::Ground;
 use crate::model::{Bytes, Name, Reason};
@@ -23,10 +23,6 @@ const ABSENT: Duration = Duration::from_secs(1);
 /// A restart that was asked for is asked for again when the same process is still over its limit after so long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pauses between attempts to ask systemd where the instances are.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-
 pub struct Memory {
     ground: Ground,
     hierarchy: Hierarchy,
@@ -37,13 +33,9 @@ pub struct Memory {
     ticks: Interval,
     apps: Vec<App>,
     /// Asks systemd for the control groups of the apps that have none yet.
-    asking: Option<Pin<Box<dyn Future<Output = Places>>>>,
-    pause: Duration,
+    places: Asking,
     events: VecDeque<Event>,
 }
-
-/// Where the instances' control groups are, by app: see [`App::place`].
-type Places = BTreeMap<Name, String>;
 
 struct App {
     name: Name,
@@ -78,8 +70,7 @@ impl Memory {
             began: Instant::now(),
             ticks,
             apps: vec![],
-            asking: None,
-            pause: FIRST_PAUSE,
+            places: Asking::default(),
             events: VecDeque::new(),
         }
     }
@@ -108,18 +99,11 @@ impl Memory {
         }
         // The units may have changed, and their slices with them.
         let names = self.apps.iter().map(|app| app.name.clone()).collect();
-        self.ask(names, FIRST_PAUSE);
-    }
-
-    fn ask(&mut self, apps: Vec<Name>, pause: Duration) {
-        self.pause = pause;
-        let work = places(self.ground.clone(), apps, pause);
-        self.asking = (!self.apps.is_empty()).then(|| Box::pin(work) as _);
+        self.places.ask(&self.ground, names);
     }
 
     /// An app that systemd does not know yet is asked for again.
     fn answered(&mut self, mut found: Places) {
-        self.asking = None;
         for app in &mut self.apps {
             if let Some(place) = found.remove(&app.name) {
                 app.place = Some(place);
@@ -127,9 +111,7 @@ impl Memory {
         }
         let unknown = self.apps.iter().filter(|app| app.place.is_none());
         let unknown: Vec<Name> = unknown.map(|app| app.name.clone()).collect();
-        if !unknown.is_empty() {
-            self.ask(unknown, (self.pause * 2).min(LONGEST_PAUSE));
-        }
+        self.places.again(&self.ground, unknown);
     }
 
     pub async fn next(&mut self) -> Event {
@@ -140,15 +122,8 @@ impl Memory {
             if self.apps.is_empty() {
                 return std::future::pending().await;
             }
-            let asking = self.asking.as_mut();
-            let answer = async {
-                match asking {
-                    Some(asking) => asking.await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                found = answer => self.answered(found),
+                found = self.places.answered() => self.answered(found),
                 _ = self.ticks.tick() => self.look(),
             }
         }
@@ -269,27 +244,5 @@ fn over(
             Some(Verdict::Restart)
         }
         waits => Some(waits),
-    }
-}
-
-/// Asks, after a pause, until systemd answers; an app whose units it does not know has none.
-async fn places(ground: Ground, apps: Vec<Name>, mut pause: Duration) -> Places {
-    let units: Vec<String> = apps.iter().map(|app| app.instance(0)).collect();
-    loop {
-        if pause > FIRST_PAUSE {
-            sleep(pause).await;
-        }
-        let asked = async { ground.machine().await?.manager.places(&units).await };
-        match asked.await {
-            Ok(found) => {
-                let prefix = |path: String| path.rfind('@').map(|at| path[..=at].to_owned());
-                return apps
-                    .into_iter()
-                    .zip(found)
-                    .filter_map(|(app, path)| Some((app, prefix(path?)?)))
-                    .collect();
-            }
-            Err(_) => pause = (pause * 2).min(LONGEST_PAUSE),
-        }
     }
 }

@@ -7,9 +7,11 @@
 mod event;
 mod files;
 mod folder;
+mod health;
 pub mod logs;
 mod memory;
 mod notify;
+mod places;
 mod resident;
 pub mod restart;
 mod rights;

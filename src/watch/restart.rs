@@ -206,6 +206,10 @@ async fn attempt(
     {
         return Ok(());
     }
+    let wants_health = facts.health.as_ref().is_some_and(|health| health.restart);
+    if matches!(request.reason, Reason::Health { .. }) && !wants_health {
+        return Ok(());
+    }
     if matches!(request.reason, Reason::Files { .. }) && facts.watch.is_none() {
         return Ok(());
     }
@@ -315,7 +319,7 @@ async fn chosen(
             && !(request.resumed && fell);
         let runs = state.is_up_or_moving() && !later;
         match request.reason {
-            Reason::Memory { .. } => state.active == "active" && !later,
+            Reason::Memory { .. } | Reason::Health { .. } => state.active == "active" && !later,
             // A change of a file may be what mends one that has failed, and is what a job waits for.
             Reason::Files { .. } => {
                 runs || !later && (state.active == "failed" || !facts.autorestart)
@@ -371,6 +375,7 @@ pub fn announce(facts: &Facts, units: &[String], reason: &Reason) {
         Reason::Memory { bytes, limit } => {
             line.with("RPMCTL_BYTES", bytes).with("RPMCTL_LIMIT", limit)
         }
+        Reason::Health { times, .. } => line.with("RPMCTL_FAILURES", times),
         Reason::Files { path, count } => line
             .with("RPMCTL_FILE", path.display())
             .with("RPMCTL_FILES", count),

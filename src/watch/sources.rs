@@ -51,4 +51,5 @@ sources! {
     memory: super::memory::Memory,
     files: super::files::Files,
     logs: super::logs::Logs,
+    health: super::health::Health,
 }

@@ -64,6 +64,7 @@ pub fn text() -> String {
     );
     balance(&mut page);
     watching(&mut page);
+    super::health_part::of_file(&mut page);
     super::logs_part::of_file(&mut page);
     page.section("VALUES");
     page.tagged(
@@ -263,6 +264,9 @@ fn of_key(page: &mut Page, key: &Key) {
     }
     if key.name.contains("watch") {
         text.push_str("\nMore in WATCHING FILES below.");
+    }
+    if key.name == "health" {
+        text.push_str("\nMore in HEALTH below.");
     }
     if key.name == "balance" {
         text.push_str("\nMore in BALANCE below.");

@@ -33,6 +33,10 @@ pub fn text() -> String {
     for paragraph in FILES {
         page.paragraph(paragraph);
     }
+    page.section("HEALTH");
+    for paragraph in super::health_part::HEALTH {
+        page.paragraph(paragraph);
+    }
     page.section("LOG FILES");
     for paragraph in LOG_FILES {
         page.paragraph(paragraph);
@@ -50,6 +54,11 @@ pub fn text() -> String {
         "of an instance: how often it was restarted for which reason, and when last; shown by rpmctl list and rpmctl show, gone after a boot.",
     );
     page.tagged(
+        "/run/rpmctl/health/NAME@N, $XDG_RUNTIME_DIR/rpmctl/health/NAME@N",
+        "of an instance with health that runs: JSON with ok, latency (microseconds, of its last good answer), failures (in a row), detail (what was wrong last)\n\
+         and at (microseconds since 1970), written when one of the others changes, else every five seconds at most.",
+    );
+    page.tagged(
         "/run/rpmctl/asked/NAME, $XDG_RUNTIME_DIR/rpmctl/asked/NAME",
         "of an app: the changed files that it is being reloaded for, until that is over.",
     );
@@ -62,7 +71,7 @@ pub fn text() -> String {
     page.end()
 }
 
-const KEYS: [(&str, &str); 3] = [
+const KEYS: [(&str, &str); 4] = [
     (
         "max_memory_restart",
         "An instance that uses more is restarted; see MEMORY.",
@@ -70,6 +79,10 @@ const KEYS: [(&str, &str); 3] = [
     (
         "watch, ignore_watch, watch_delay, watch_options",
         "Files that change reload their app; see FILES OF APPS.",
+    ),
+    (
+        "health",
+        "Instances are asked whether they are well; see HEALTH.",
     ),
     (
         "out_file, error_file, log_file",
@@ -156,11 +169,11 @@ const LOGROTATE_FILE: &str = "\
 }
 ";
 
-const FIELDS: [(&str, &str); 7] = [
+const FIELDS: [(&str, &str); 9] = [
     ("SYSLOG_IDENTIFIER", "rpmctl."),
     (
         "MESSAGE_ID",
-        "741aef7c9a4748ec84ca6cb8e12f864a: it restarts something; 4708853f39fe414ca36116710e492e8d: something does not work.",
+        "741aef7c9a4748ec84ca6cb8e12f864a: it restarts something; 4708853f39fe414ca36116710e492e8d: something does not work; c389d45e0c8e43bfbc4240addcd504b9: an instance is unhealthy; 7f86697f183642f5aa117849f2c8c70e: it is healthy again.",
     ),
     (
         "RPMCTL_APP, RPMCTL_INSTANCE",
@@ -168,10 +181,18 @@ const FIELDS: [(&str, &str); 7] = [
     ),
     (
         "RPMCTL_REASON",
-        "Why it restarts: memory, files, schedule, deploy, reload.",
+        "Why it restarts: memory, files, health, schedule, deploy, reload.",
     ),
     ("RPMCTL_BYTES", "Of memory: what the instance used."),
     ("RPMCTL_LIMIT", "Of memory: max_memory_restart, in bytes."),
+    (
+        "RPMCTL_HEALTH, RPMCTL_FAILURES",
+        "Of health: unhealthy or healthy, and how often it failed in a row.",
+    ),
+    (
+        "RPMCTL_LATENCY_USEC",
+        "Of health: how long the good answer took.",
+    ),
     (
         "RPMCTL_FILE, RPMCTL_FILES",
         "Of files: the first one that changed, and how many did.",

@@ -92,6 +92,7 @@ pub fn app(shape: &Shape) -> App {
         memory: shape.limited.then_some(Memory {
             restart: Bytes(1 << 30),
         }),
+        health: None,
         autostart: shape.autostart,
         depends_on: vec![],
         directives: Directives {

@@ -21,6 +21,7 @@ mod control;
 mod examples;
 mod failing;
 mod flush;
+mod health;
 mod limits;
 mod log_files;
 mod logs;

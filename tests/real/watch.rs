@@ -118,7 +118,7 @@ fn it_comes_and_goes_with_the_need() {
     let missed = |look: &[&str; 2]| rpmctl(bed, look).stderr;
     assert_eq!(looks.each_ref().map(missed), [""; 3]);
     bed.ok(&["systemctl", "stop", UNIT]);
-    let note = "note: rpmctl-watch.service is not running: max_memory_restart, watch and log files of web do nothing until it does; `rpmctl apply` starts it\n";
+    let note = "note: rpmctl-watch.service is not running: max_memory_restart, watch, health and log files of web do nothing until it does; `rpmctl apply` starts it\n";
     assert_eq!(looks.each_ref().map(missed), [note; 3]);
     assert_eq!(rpmctl(bed, &["list", "plain"]).stderr, "");
     apply(bed, &text);

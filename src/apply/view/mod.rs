@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::model::ending;
 use crate::process::{self, Hierarchy, Requests, custom, requests};
 use crate::systemd::{Manager, UnitState};
+use crate::unit_files::health::{self, Health};
 use crate::unit_files::{Places, reasons};
 use crate::units::{AppUnits, Facts};
 
@@ -51,6 +52,8 @@ pub struct Row<'a> {
     pub requests: Option<Requests>,
     /// What its app tells of itself.
     pub custom: custom::Metrics,
+    /// What its `health` probe said last to the watcher; only while it runs.
+    pub health: Option<Health>,
 }
 
 /// PM2's words for a process.
@@ -171,6 +174,11 @@ pub async fn rows<'a>(
             next_run: next_runs.get(app.app.as_str()).copied(),
             requests: requests::read(&runtime_folder(places, &state.name)),
             custom: custom.unwrap_or_default(),
+            health: app
+                .health
+                .as_ref()
+                .filter(|_| state.active == "active")
+                .and_then(|_| health::read(places, &state.name)),
             unit: state.name,
             active: state.active,
             sub: state.sub,
