@@ -76,7 +76,7 @@ pub fn cluster() -> Vec<App> {
     api.listen = vec!["3000".to_owned()];
     api.queue = Some(Queue {
         waiting: 7,
-        limit: 511,
+        limit: Some(511),
     });
     api.memory_limit = Some(512 << 20);
     api.notes = vec![
