@@ -233,7 +233,11 @@ fn an_app_with_pm2_io_is_asked_as_under_pm2() {
         shown.contains("    realtime_users") && shown.contains("42 people\n"),
         "{shown}"
     );
+    let answer = bed.http_get("127.0.0.1:4777", "/").expect("an answer");
+    assert_eq!(answer.body, "ok");
     ok_quiet(bed, &["stop", "talker"]);
+    let ended = property(bed, "Result", &units("talker", 2));
+    assert_eq!(ended, ["success", "success"]);
     assert_eq!(
         refused(bed, &["trigger", "talker", "whoami"]),
         "error: talker: is not running\n"
@@ -299,4 +303,53 @@ fn what_is_no_socket_of_the_app_is_not_asked() {
     assert_eq!(metrics(bed, "sly@0"), []);
     drop(other);
     ok_quiet(bed, &["delete", "sly"]);
+}
+
+/// As another user than the folder's.
+#[test]
+fn a_process_of_the_instance_is_asked_whoever_it_runs_as() {
+    let bed = bed::shared();
+    let script = r#"#!/bin/sh
+if [ "$1" = reply ]; then read -r line; echo "$(id -u) replied"; exit; fi
+chmod 777 "$RUNTIME_DIRECTORY"
+exec setpriv --reuid=65534 --regid=65534 --clear-groups socat "UNIX-LISTEN:$RPMCTL_ACTIONS,fork,unlink-early" "EXEC:sh $0 reply"
+"#;
+    bed.write("/srv/dropped/app.sh", 0o755, script);
+    bed.write(
+        "/srv/dropped/ecosystem.toml",
+        0o644,
+        "[[apps]]\nname = \"dropped\"\nscript = \"app.sh\"\n",
+    );
+    ok_apply(bed, "/srv/dropped/ecosystem.toml");
+    listens(bed, "dropped");
+    assert_eq!(
+        trigger(bed, &["dropped", "go"]),
+        "dropped@0 | 65534 replied\n"
+    );
+    ok_quiet(bed, &["delete", "dropped"]);
+}
+
+#[test]
+fn with_the_user_s_own_manager() {
+    let bed = bed::shared();
+    bed.copy_in(example(), "/home/app/actions");
+    bed.ok(&["chown", "-R", "app:", "/home/app/actions"]);
+    let rpmctl = |args: &[&str]| {
+        let start = ["env", "XDG_RUNTIME_DIR=/run/user/1000", "rpmctl", "--user"];
+        bed.cmd(&[&start[..], args].concat())
+            .user("app")
+            .deadline(PATIENCE)
+            .run()
+    };
+    let file = "/home/app/actions/ecosystem.toml";
+    let applied = rpmctl(&["apply", file, "--only", "in-python"]);
+    assert_eq!(applied.status, 0, "{applied}");
+    bed.wait_until("its actions", PATIENCE, || {
+        rpmctl(&["trigger", "in-python"]).status == 0
+    });
+    let replied = rpmctl(&["trigger", "in-python", "greet", "you"]);
+    assert_eq!(replied.stdout, "in-python@0 | hello you\n", "{replied}");
+    let shown = rpmctl(&["show", "in-python"]);
+    assert!(shown.stdout.contains("queue_length  3\n"), "{shown}");
+    assert_eq!(rpmctl(&["delete", "in-python"]).status, 0);
 }
