@@ -129,8 +129,8 @@ pub fn tone(state: State) -> Tone {
 /// `id` (number), `name`, `instance` (number), `unit`, `namespace`, `mode` (fork, cluster), `status` (PM2's words: online, launching, stopping,
 /// stopped, waiting restart, errored), `active` and `sub` (systemd's words), `pid`, `uptime_ms`, `restarts`, `cpu_percent` (of one processor, average
 /// since the start), `memory_bytes` (as `max_memory_restart` counts them), `schedule` (`cron_restart`), `next_run` (of it, RFC 3339), `why` (why it is down), `restarted` (what rpmctl restarted it for: `counts` by
-/// reason, and of the last one `reason`, `detail`, `at`: seconds since the epoch), `metrics` (what the app tells of itself: [`own_metrics::json`]),
-/// `metrics_trouble` (what of it is not understood), `file` (the ecosystem file). What is not known is null.
+/// reason, and of the last one `reason`, `detail`, `at`: seconds since the epoch), `custom` (what the app tells of itself: [`own_metrics::json`]),
+/// `custom_trouble` (what of it is not understood), `file` (the ecosystem file). What is not known is null.
 pub fn json_of(row: &Row<'_>) -> Value {
     json!({
         "id": row.id,
@@ -156,8 +156,8 @@ pub fn json_of(row: &Row<'_>) -> Value {
             "detail": restarts.detail,
             "at": restarts.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         })),
-        "metrics": own_metrics::json(&row.custom),
-        "metrics_trouble": row.custom.trouble,
+        "custom": own_metrics::json(&row.custom),
+        "custom_trouble": row.custom.trouble,
         "file": row.facts.file,
     })
 }

@@ -44,7 +44,7 @@ fn pair(metric: &Custom) -> (String, String) {
     )
 }
 
-/// A list of `name`, `labels` (object), `value` (number; null for what is none), `unit`, `type` (counter, gauge, histogram, summary, info, unknown),
+/// A list of `name`, `labels` (object), `value` (number; null for what is none), `unit`, `kind` (counter, gauge, histogram, summary, info, unknown),
 /// `help`.
 pub fn json(metrics: &Metrics) -> Value {
     let one = |metric: &Custom| {
@@ -57,7 +57,7 @@ pub fn json(metrics: &Metrics) -> Value {
             "labels": labels,
             "value": metric.value,
             "unit": metric.unit,
-            "type": metric.kind.as_str(),
+            "kind": metric.kind.as_str(),
             "help": metric.help,
         })
     };
@@ -96,11 +96,11 @@ mod tests {
             json[1]["labels"],
             json!({ "queue": "a\"b", "to": "\x1b[2J" })
         );
-        assert_eq!(json[2]["type"], "info");
+        assert_eq!(json[2]["kind"], "info");
         assert_eq!(json[6]["value"], Value::Null);
         assert_eq!(
             json[0],
-            json!({ "name": "heap", "labels": {}, "value": 9.25, "unit": "MiB", "type": "unknown", "help": null })
+            json!({ "name": "heap", "labels": {}, "value": 9.25, "unit": "MiB", "kind": "unknown", "help": null })
         );
     }
 }
