@@ -275,6 +275,10 @@ fn in_run(page: &mut Page, run: &Path) {
             "mode 0600, one a shared listener: how many connections the instance has, and where others hand it theirs; see BALANCE in ecosystem.toml(5)",
         ),
         (
+            "NAME@N/metrics, NAME@N/actions",
+            "of an instance whose app has such: see ecosystem.toml(5)",
+        ),
+        (
             "NAME@N/requests",
             "of an instance in Node: requests and response times, see REQUESTS in ecosystem.toml(5)",
         ),
