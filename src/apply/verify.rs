@@ -208,6 +208,9 @@ pub async fn explain(
     units: &[(String, &Facts)],
 ) -> anyhow::Result<Vec<Failure>> {
     let (units, mut failures) = without_socket(machine, units).await?;
+    if units.is_empty() {
+        return Ok(failures);
+    }
     let names: Vec<String> = units.iter().map(|(unit, _)| unit.clone()).collect();
     let details = machine.manager.details(&names).await?;
     let states = machine.manager.states(&names).await?;

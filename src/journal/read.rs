@@ -28,6 +28,8 @@ const COMPLAINTS: u64 = 8192;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Runs in a row that may end without a line before following is given up.
 const FRUITLESS: u32 = 10;
+/// How long journald may take to store what was sent to it: while somebody writes without end, it is never done.
+const SYNC: Duration = Duration::from_secs(5);
 
 /// Sends every line that the query asks for, oldest first, then, when it follows, each new one. An error is the last item. Dropping the receiver ends
 /// journalctl. Needs a tokio runtime with I/O and time.
@@ -61,7 +63,7 @@ pub async fn past(query: &Query) -> Result<Vec<Entry>> {
     Ok(found)
 }
 
-/// Waits until journald has stored what was sent to it before (`journalctl --sync`; root only, without effect for others).
+/// Waits until journald has stored what was sent to it before (`journalctl --sync`; root only, without effect for others), five seconds at most.
 pub async fn sync() {
     sync_all([]).await;
 }
@@ -75,7 +77,7 @@ pub async fn sync_all(namespaces: impl IntoIterator<Item = &str>) {
         let mut command = journalctl(&args);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         if let Ok(mut child) = command.spawn() {
-            let _ = child.wait().await;
+            let _ = tokio::time::timeout(SYNC, child.wait()).await;
         }
     }
 }

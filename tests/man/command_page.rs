@@ -45,6 +45,10 @@ pub fn text() -> String {
         page.tagged(form, what);
     }
     super::logs_part::of_command(&mut page);
+    page.section("KEYS OF MONIT");
+    for binding in &rpmctl::monit::keys::BINDINGS {
+        page.tagged(binding.shown, &format!("{}.", capital(binding.what)));
+    }
     page.section("EXIT STATUS");
     for (code, what) in [
         ("0", "Done, or there was nothing to do."),
@@ -76,6 +80,12 @@ pub fn text() -> String {
     page.end()
 }
 
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
 fn of_command(page: &mut Page, command: &mut Command) {
     let usage = command.render_usage().to_string();
     page.part(usage.trim_start_matches("Usage: "));
@@ -98,7 +108,19 @@ fn of_command(page: &mut Page, command: &mut Command) {
 }
 
 /// What a command does beyond its one line.
-const MORE: [(&str, &[&str]); 6] = [
+const MORE: [(&str, &[&str]); 7] = [
+    (
+        "monit",
+        &[
+            "Left the apps and their instances, below them each change of state as systemd tells of it; right what is selected: processor and memory of the\n\
+             last five minutes, requests and response times, listen queue, health, what is to be known of it, and its lines as they come. Figures are\n\
+             measured once a second, of what is on the screen alone; those of thousands of instances less often, so that it takes one percent of a\n\
+             processor. \"!\" marks an app of which something is to be known: select it.",
+            "Commands are given as if they were typed: each waits its turn, goes on when monit ends, and is told of in the last line. The keys are in KEYS\n\
+             OF MONIT below. A terminal needs 40 columns and 10 rows. It is left as it was found; where SIGKILL ended monit, a small process of its own\n\
+             (rpmctl __monit-guard) sees to that.",
+        ],
+    ),
     (
         "apply",
         &[

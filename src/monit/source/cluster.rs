@@ -92,8 +92,10 @@ async fn once(machine: &Machine, targets: &[String], tell: &Tell) -> anyhow::Res
                 continue;
             };
             let (unit, facts, number) = &units[*index];
+            // systemd forgets units for a moment while it reads their files: only a look tells whether one is really gone.
+            let told = seen.state.load != "not-found";
             let now = view::State::of(&seen.state, facts.backoff.is_some() && seen.restarts > 0);
-            if states.insert(unit.clone(), now) == Some(now) {
+            if told && states.insert(unit.clone(), now) == Some(now) {
                 continue;
             }
             // What changes within a moment is told at once, and read together.
@@ -101,6 +103,9 @@ async fn once(machine: &Machine, targets: &[String], tell: &Tell) -> anyhow::Res
                 due = (Instant::now() + HEAP).max(read_at + BREATH);
             }
             changed.insert(facts.app.as_str());
+            if !told {
+                continue;
+            }
             let told = Action::Changed {
                 app: facts.app.to_string(),
                 number: *number,
