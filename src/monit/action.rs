@@ -4,11 +4,12 @@ use std::time::SystemTime;
 
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
-use super::cluster::{App, Health, Target};
+use super::cluster::{App, Target};
 use super::lines::Line;
 use crate::apply::view;
 use crate::journal::LogApp;
 use crate::process::{Queue, Requests};
+use crate::unit_files::health::Health;
 
 /// Something that happened: of the user, of the machine, of time.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub struct Measured {
     pub memory: Option<u64>,
     pub requests: Option<Requests>,
     pub health: Option<Health>,
+    /// None where it was not asked for.
+    pub custom: Option<Vec<String>>,
     /// Of its app, where that was asked for.
     pub queue: Option<Queue>,
 }
@@ -77,6 +80,13 @@ pub struct Wanted {
     pub number: u32,
     pub unit: String,
     pub group: Option<String>,
+    pub started: Option<SystemTime>,
+    /// It has a probe.
+    pub probed: bool,
+    /// It is selected itself: what its app tells of itself is wanted.
+    pub closely: bool,
+    /// The listeners of its app, where their queue is wanted.
+    pub listen: Vec<String>,
 }
 
 /// What is to be done outside.

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use crate::apply::view::State;
 use crate::journal::LogApp;
 use crate::process::{Queue, Requests};
+use crate::unit_files::health::Health;
 
 /// What is selected, shown, or told to do something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,8 @@ pub struct App {
     pub state: &'static str,
     pub instances: Vec<Instance>,
     pub listen: Vec<String>,
+    /// Whether its instances are asked for their health.
+    pub probed: bool,
     pub queue: Option<Queue>,
     /// What is to be known of it: drift, when the clock strikes next.
     pub notes: Vec<String>,
@@ -67,16 +70,10 @@ pub struct Instance {
     pub memory: Option<u64>,
     pub requests: Option<Requests>,
     pub health: Option<Health>,
+    /// What its app tells of itself, a line each; read while it is selected.
+    pub custom: Vec<String>,
     /// Where its processes are counted.
     pub group: Option<String>,
-}
-
-/// What its probe says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Health {
-    pub ok: bool,
-    /// In words, with the time an answer took.
-    pub says: String,
 }
 
 impl App {

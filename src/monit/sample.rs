@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::action::{Action, Measured};
-use super::cluster::{App, Health, Instance};
+use super::cluster::{App, Instance};
 use super::lines::Line;
 use super::state::State;
 use super::update::update;
@@ -11,6 +11,7 @@ use crate::apply::view;
 use crate::journal::{LogApp, Stream};
 use crate::process::requests::Histogram;
 use crate::process::{Queue, Requests};
+use crate::unit_files::health::Health;
 
 pub fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000)
@@ -31,6 +32,7 @@ pub fn app(name: &str, state: &'static str, states: &[view::State]) -> App {
             memory: up.then_some((50 + u64::from(number)) << 20),
             requests: None,
             health: None,
+            custom: vec![],
             group: up.then(|| format!("/system.slice/{name}@{number}.service")),
         }
     };
@@ -39,6 +41,7 @@ pub fn app(name: &str, state: &'static str, states: &[view::State]) -> App {
         state,
         instances: (0..).zip(states).map(instance).collect(),
         listen: vec![],
+        probed: false,
         queue: None,
         notes: vec![],
         memory_limit: None,
@@ -86,13 +89,23 @@ pub fn cluster() -> Vec<App> {
         one.requests = Some(requests(600 * u64::from(one.number + 1)));
         one.health = Some(Health {
             ok: true,
-            says: "http 200 in 3 ms".to_owned(),
+            latency: Some(Duration::from_millis(3)),
+            failures: 0,
+            detail: String::new(),
+            at: now(),
         });
     }
     api.instances[3].health = Some(Health {
         ok: false,
-        says: "no answer within 2 s, 3 times".to_owned(),
+        latency: None,
+        failures: 3,
+        detail: "no answer within 2 s".to_owned(),
+        at: now(),
     });
+    api.instances[1].custom = vec![
+        "jobs_waiting 12".to_owned(),
+        "cache_hits 98.5 percent".to_owned(),
+    ];
     let mut crash = app("crash", "errored", &[Errored]);
     crash.instances[0].why = Some("exited with code 3, 16 starts in a row".to_owned());
     let mut mail = app("mailer", "restarting", &[Online, WaitingRestart, Launching]);
@@ -187,6 +200,7 @@ fn measured(state: &State, round: u32) -> Vec<Measured> {
             memory: up.then_some((50 + u64::from(round) / 3) << 20),
             requests: one.and_then(|one| one.requests.clone()),
             health: one.and_then(|one| one.health.clone()),
+            custom: one.map(|one| one.custom.clone()),
             queue: None,
             app: wanted.app,
             number: wanted.number,

@@ -237,6 +237,7 @@ impl State {
 
     /// Which instances have figures on the screen: of the rows in view, and what is selected.
     pub fn visible(&self) -> Vec<Wanted> {
+        let first = |app: &App| app.instances.first().map_or(0, |one| one.number);
         let mut seen = BTreeSet::new();
         let mut wanted = Vec::new();
         let mut add = |app: &App, one: &Instance| {
@@ -246,6 +247,15 @@ impl State {
                     number: one.number,
                     unit: one.unit.clone(),
                     group: one.group.clone(),
+                    started: one.started,
+                    probed: app.probed,
+                    closely: self.selected == Target::Instance(app.name.clone(), one.number),
+                    // Once an app, and only where it is shown.
+                    listen: match self.selected.app() == Some(&app.name) && one.number == first(app)
+                    {
+                        true => app.listen.clone(),
+                        false => vec![],
+                    },
                 });
             }
         };

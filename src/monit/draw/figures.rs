@@ -8,6 +8,7 @@ use ratatui::widgets::{RenderDirection, Sparkline, SparklineBar, Widget};
 use super::super::cluster::{App, Instance, Target};
 use super::super::history::Point;
 use super::super::state::State;
+use super::super::text;
 use super::{Tone, age, bytes, percent, put, span, style, title, tone_of, tone_of_app};
 use crate::process::{Queue, Requests};
 
@@ -241,6 +242,9 @@ fn of_instance(state: &State, app: &App, one: &Instance) -> Vec<Line<'static>> {
         lines.push(health(state, "", one));
     }
     lines.extend(queue(state, app.queue));
+    for told in &one.custom {
+        lines.push(span(state, told.clone(), Tone::Plain).into());
+    }
     lines.extend(notes(state, app));
     lines
 }
@@ -266,34 +270,19 @@ fn requests_of<'a>(
     state: &State,
     of: impl IntoIterator<Item = &'a Instance>,
 ) -> Option<Line<'static>> {
-    let counted: Vec<&Requests> = of
-        .into_iter()
-        .filter_map(|one| one.requests.as_ref())
-        .collect();
-    if counted.is_empty() {
-        return None;
-    }
-    let rate: f64 = counted.iter().filter_map(|one| one.per_second()).sum();
-    let mut together = crate::process::requests::Histogram::default();
-    let mut buckets = std::collections::BTreeMap::new();
-    for one in &counted {
-        together.count += one.recent.count;
-        for (upper, count) in &one.recent.buckets {
-            *buckets.entry(*upper).or_insert(0) += count;
-        }
-    }
-    together.buckets = buckets.into_iter().collect();
+    let counted = of.into_iter().filter_map(|one| one.requests.as_ref());
+    let all = Requests::sum(counted)?;
+    let rate = all.per_second().unwrap_or(0.0);
     let mut text = match rate < 10.0 {
         true => format!("{rate:.1} req/s"),
         false => format!("{rate:.0} req/s"),
     };
     for (name, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-        if let Some(time) = together.quantile(share).filter(|_| together.count > 0) {
+        if let Some(time) = all.recent.quantile(share).filter(|_| all.recent.count > 0) {
             text.push_str(&format!("  {name} {}", short(time)));
         }
     }
-    let failed: u64 = counted.iter().map(|one| one.failed).sum();
-    let aborted: u64 = counted.iter().map(|one| one.aborted).sum();
+    let (failed, aborted) = (all.failed, all.aborted);
     let mut spans = vec![span(state, text, Tone::Plain)];
     if failed > 0 {
         spans.push(span(state, format!("  5xx {failed}"), Tone::Bad));
@@ -337,8 +326,14 @@ fn queue(state: &State, queue: Option<Queue>) -> Option<Line<'static>> {
 
 fn health(state: &State, before: &str, one: &Instance) -> Line<'static> {
     let (text, tone) = match &one.health {
-        Some(health) if health.ok => (format!("{before}health  {}", health.says), Tone::Good),
-        Some(health) => (format!("{before}unhealthy  {}", health.says), Tone::Bad),
+        Some(health) => match (health.why(), health.latency) {
+            (Some(why), _) => (format!("{before}{}", text::harmless(&why)), Tone::Bad),
+            (None, Some(time)) => (
+                format!("{before}healthy, answers in {}", short(time)),
+                Tone::Good,
+            ),
+            (None, None) => (format!("{before}healthy"), Tone::Good),
+        },
         None => (String::new(), Tone::Plain),
     };
     span(state, text, tone).into()

@@ -160,6 +160,7 @@ async fn read<'a>(
                 .map(|row| instance(row, groups.next().flatten(), now))
                 .collect(),
             listen: app.facts.listen.clone(),
+            probed: app.facts.health.is_some(),
             queue: app.queue,
             notes: notes(app, now),
             memory_limit: app.facts.memory_restart,
@@ -200,7 +201,8 @@ fn instance(row: &view::Row<'_>, group: Option<String>, now: SystemTime) -> Inst
         cpu: row.cpu,
         memory: row.memory,
         requests: row.requests.clone(),
-        health: None,
+        health: row.health.clone(),
+        custom: super::figures::told(&row.custom),
         group,
     }
 }

@@ -1,18 +1,22 @@
-//! What instances use, from the kernel's and their own files: no call to systemd.
+//! What instances use, and what they say, from the kernel's and their own files: no call to systemd.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use crate::monit::action::{Measured, Wanted};
+use crate::monit::text;
+use crate::process::custom::{self, Kind};
 use crate::process::{self, Hierarchy, Usage, requests};
-use crate::unit_files::Places;
+use crate::unit_files::{Places, health};
+
+/// Lines shown of what an app tells of itself.
+const TOLD: usize = 40;
 
 /// Remembers the last look at each instance: the processor's share is between two.
 pub struct Figures {
     hierarchy: Hierarchy,
-    /// Where instances have their folders.
-    run: PathBuf,
+    places: Places,
     before: HashMap<String, (Usage, Instant)>,
 }
 
@@ -20,34 +24,43 @@ impl Figures {
     pub fn new(places: &Places) -> Figures {
         Figures {
             hierarchy: Hierarchy::of_this_machine(),
-            run: places.on_disk(&places.run),
+            places: places.clone(),
             before: HashMap::new(),
         }
     }
 
     /// Reads files: some 50 µs an instance. Call it where that holds nothing up.
     pub fn measure(&mut self, wanted: Vec<Wanted>) -> Vec<Measured> {
-        let groups: Vec<&str> = wanted
-            .iter()
-            .filter_map(|one| one.group.as_deref())
-            .collect();
+        let of = |one: &Wanted| one.group.clone();
+        let groups: Vec<String> = wanted.iter().filter_map(of).collect();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
         let mut usages = process::read(&self.hierarchy, Path::new("/proc"), &groups).into_iter();
+        let listens: Vec<&[String]> = wanted.iter().map(|one| one.listen.as_slice()).collect();
+        let queues = process::queues(&listens);
         let mut before = std::mem::take(&mut self.before);
         wanted
             .into_iter()
-            .map(|one| {
+            .zip(queues)
+            .map(|(one, queue)| {
                 let usage = one.group.as_ref().and_then(|_| usages.next().flatten());
                 let now = Instant::now();
                 let cpu = usage.as_ref().and_then(|usage| {
                     let (before, at) = before.remove(&one.unit)?;
                     process::cpu_percent(&before, usage, now - at)
                 });
-                let folder = one.unit.strip_suffix(".service").unwrap_or(&one.unit);
-                let requests = usage
-                    .as_ref()
-                    .and_then(|_| requests::read(&self.run.join(folder)));
                 let memory = usage.as_ref().and_then(|usage| usage.memory);
+                let (mut requests, mut health) = (None, None);
+                let mut custom = one.closely.then(Vec::new);
                 if let Some(usage) = usage {
+                    let folder = one.unit.strip_suffix(".service").unwrap_or(&one.unit);
+                    let folder = self.places.on_disk(&self.places.run).join(folder);
+                    requests = requests::read(&folder);
+                    if one.probed {
+                        health = health::read(&self.places, &one.unit);
+                    }
+                    if one.closely {
+                        custom = custom::read(&folder, one.started).map(|metrics| told(&metrics));
+                    }
                     self.before.insert(one.unit, (usage, now));
                 }
                 Measured {
@@ -56,10 +69,37 @@ impl Figures {
                     cpu,
                     memory,
                     requests,
-                    health: None,
-                    queue: None,
+                    health,
+                    custom,
+                    queue,
                 }
             })
             .collect()
     }
+}
+
+/// `name{label="value"} 12 unit`, a line each; buckets of histograms left out.
+pub fn told(metrics: &custom::Metrics) -> Vec<String> {
+    let shown = metrics
+        .all
+        .iter()
+        .filter(|one| one.kind != Kind::Histogram && one.kind != Kind::Summary);
+    shown
+        .take(TOLD)
+        .map(|one| {
+            let labels: Vec<String> = one
+                .labels
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            let name = one.help.as_deref().unwrap_or(&one.name);
+            let labels = match labels.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", labels.join(", ")),
+            };
+            let unit = one.unit.as_deref().unwrap_or_default();
+            let value = (one.value * 1000.0).round() / 1000.0;
+            text::harmless(format!("{name}{labels}  {value} {unit}").trim_end())
+        })
+        .collect()
 }

@@ -137,7 +137,10 @@ fn measured(state: &mut State, all: Vec<Measured>) {
         known.cpu = one.cpu.or(known.cpu.filter(|_| one.memory.is_some()));
         known.memory = one.memory;
         known.requests = one.requests;
-        known.health = one.health.or(known.health.take());
+        known.health = one.health;
+        if let Some(custom) = one.custom {
+            known.custom = custom;
+        }
         if one.queue.is_some() {
             app.queue = one.queue;
         }

@@ -349,6 +349,7 @@ fn an_app_that_goes_leaves_something_selected() {
         memory: None,
         requests: None,
         health: None,
+        custom: None,
         queue: None,
     };
     update(&mut state, Action::Measured(vec![gone]));
