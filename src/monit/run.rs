@@ -24,7 +24,7 @@ use crate::apply::Machine;
 use crate::journal::Scope;
 
 /// Between two screens, where nobody has pressed a key.
-const FRAME: Duration = Duration::from_millis(50);
+const FRAME: Duration = Duration::from_millis(100);
 /// Between two measurements.
 const MEASURE: Duration = Duration::from_secs(1);
 /// A measurement is followed by so many times its own length of rest: with thousands of instances in view, less often.
