@@ -11,6 +11,8 @@ mod file_page;
 mod health_part;
 #[path = "man/logs_part.rs"]
 mod logs_part;
+#[path = "man/metrics_part.rs"]
+mod metrics_part;
 #[path = "man/restarts.rs"]
 mod restarts;
 #[path = "man/roff.rs"]

@@ -4,6 +4,7 @@ pub mod control;
 pub mod health;
 pub mod interrupt;
 pub mod machine;
+pub mod metrics;
 pub mod observe;
 pub mod progress;
 pub mod put_back;

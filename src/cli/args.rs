@@ -49,6 +49,8 @@ pub enum Command {
     /// The cluster on the screen as it changes: figures, logs, and keys to act on it
     #[command(visible_aliases = ["dashboard", "dash"], alias = "imonit")]
     Monit(MonitArgs),
+    /// All figures in the text format of Prometheus
+    Metrics(super::metrics::MetricsArgs),
     /// Everything about an app or an instance
     #[command(visible_aliases = ["describe", "info"], alias = "desc")]
     Show(ShowArgs),

@@ -77,7 +77,8 @@ fn whoever_may_be_root<'a>(
     Some((app, note))
 }
 
-fn site(machine: &For<'_>) -> anyhow::Result<Site> {
+/// Where units of this machine live, and what is in them. Errors: its templates cannot be read.
+pub fn site(machine: &For<'_>) -> anyhow::Result<Site> {
     Ok(Site {
         systemd: machine.systemd,
         user_manager: machine.user_manager,

@@ -13,6 +13,7 @@ mod interrupt;
 mod list;
 mod logs;
 mod machine;
+mod metrics;
 mod monit;
 mod out;
 mod own_metrics;
@@ -96,6 +97,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Jlist => list::run(&[], true, user).await,
         Command::Status(args) => status::run(args, user).await,
         Command::Monit(args) => monit::run(args, user).await,
+        Command::Metrics(args) => metrics::run(args, user).await,
         Command::Show(args) => show::run(args, user).await,
         Command::Trigger(args) => trigger::run(args, user).await,
         Command::Logs(args) => control::logs(args, user).await,

@@ -15,4 +15,4 @@ pub use custom::Custom;
 pub use probe::{Meminfo, Probe, Use, newest, own};
 pub use queue::{Queue, queues};
 pub use requests::Requests;
-pub use sample::{Usage, cpu_percent, cpu_percent_since_start, read};
+pub use sample::{Usage, booted, cpu_percent, cpu_percent_since_start, read};

@@ -28,6 +28,8 @@ pub struct Usage {
     pub cpu_usec: Option<u64>,
     /// How long the main process has been running.
     pub age: Option<Duration>,
+    /// When it was started, counted from the boot of the machine.
+    pub started: Option<Duration>,
 }
 
 struct Process {
@@ -92,6 +94,7 @@ fn usage(
     let sum = |what: fn(&Process) -> u64| {
         (!processes.is_empty()).then(|| processes.values().map(what).sum::<u64>())
     };
+    let started = main.map(|(_, process)| Duration::from_millis(process.started * 1000 / TICKS));
     Some(Usage {
         main_pid: main.map(|(pid, _)| *pid),
         processes: processes.len(),
@@ -99,9 +102,10 @@ fn usage(
         cpu_usec: hierarchy
             .cpu_usec(group)
             .or_else(|| Some(sum(|process| process.cpu_ticks)? * (1_000_000 / TICKS))),
-        age: main.zip(uptime).map(|((_, process), uptime)| {
-            uptime.saturating_sub(Duration::from_millis(process.started * 1000 / TICKS))
-        }),
+        age: started
+            .zip(uptime)
+            .map(|(started, uptime)| uptime.saturating_sub(started)),
+        started,
     })
 }
 
@@ -120,6 +124,13 @@ pub fn cpu_percent_since_start(usage: &Usage) -> Option<f64> {
     // The age has a resolution of 10 ms; below that the figure would be noise.
     let age = usage.age.filter(|age| age.as_millis() >= 10)?;
     Some(usage.cpu_usec? as f64 / age.as_micros() as f64 * 100.0)
+}
+
+/// When the machine was booted, in whole seconds since the epoch: the same as long as nobody sets its clock.
+pub fn booted(proc: &Path) -> Option<u64> {
+    let text = fs::read_to_string(proc.join("stat")).ok()?;
+    let mut lines = text.lines();
+    lines.find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())
 }
 
 fn uptime(proc: &Path) -> Option<Duration> {
@@ -195,6 +206,7 @@ mod tests {
             memory: Some(48 << 10),
             cpu_usec: Some(630_000),
             age: Some(Duration::from_millis(100_500)),
+            started: Some(Duration::from_secs(900)),
         };
         assert_eq!(usages, [Some(expected), None]);
     }

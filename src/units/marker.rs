@@ -32,23 +32,30 @@ pub fn mark(body: &str, facts: &Facts, of_target: bool) -> String {
     text
 }
 
-/// The watcher's text, with our section at its end. It says the version, so that an update of rpmctl restarts it.
+/// The watcher's text, with our section at its end.
 pub fn mark_watcher(body: &str) -> String {
+    mark_own(watcher::UNIT, body)
+}
+
+/// The text of a unit that is rpmctl's own, with our section at its end. It says the version, so that an update of rpmctl restarts it.
+pub fn mark_own(unit: &str, body: &str) -> String {
     let body = body.trim_end();
     let version = env!("CARGO_PKG_VERSION");
-    let text = format!(
-        "{body}\n\n{HEADING}\nUnit={}\nVersion={version}\n",
-        watcher::UNIT
-    );
+    let text = format!("{body}\n\n{HEADING}\nUnit={unit}\nVersion={version}\n");
     let hash = hash(&text);
     format!("{text}Hash={hash}\n")
 }
 
 /// Whether the text is that of a watcher of ours.
 pub fn is_watcher(text: &str) -> bool {
+    is_own(watcher::UNIT, text)
+}
+
+/// Whether the text is that of rpmctl's own unit of this name.
+pub fn is_own(unit: &str, text: &str) -> bool {
     heading(text).is_some_and(|at| {
         let sections = Sections::parse(&text[at..]);
-        sections.get(SECTION, "Unit") == Some(watcher::UNIT)
+        sections.get(SECTION, "Unit") == Some(unit)
     })
 }
 

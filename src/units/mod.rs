@@ -11,6 +11,7 @@ mod health;
 mod health_fact;
 mod install;
 pub mod marker;
+pub mod metrics;
 mod preload;
 pub mod quote;
 mod scale;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Tera};
 
 /// Name and text of each template as shipped, under `templates/`.
-pub const SHIPPED: [(&str, &str); 9] = [
+pub const SHIPPED: [(&str, &str); 11] = [
     ("app@.service", include_str!("../../templates/app@.service")),
     ("app.socket", include_str!("../../templates/app.socket")),
     ("app@.socket", include_str!("../../templates/app@.socket")),
@@ -21,6 +21,14 @@ pub const SHIPPED: [(&str, &str); 9] = [
     (
         "app-health@.service",
         include_str!("../../templates/app-health@.service"),
+    ),
+    (
+        super::metrics::SOCKET,
+        include_str!("../../templates/rpmctl-metrics.socket"),
+    ),
+    (
+        super::metrics::SERVICE,
+        include_str!("../../templates/rpmctl-metrics.service"),
     ),
     (
         "app-cron.timer",

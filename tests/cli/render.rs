@@ -150,7 +150,7 @@ fn a_template_of_the_site_stands_in_for_ours() {
     here.run(&render).is(
         0,
         PRINTED,
-        "note: DIR/root/etc/rpmctl/templates/app.targt is not used: templates are called app@.service, app.socket, app@.socket, app-socket.service, app.target, rpmctl-watch.service, app-health@.service, app-cron.timer, app-cron.service\n",
+        "note: DIR/root/etc/rpmctl/templates/app.targt is not used: templates are called app@.service, app.socket, app@.socket, app-socket.service, app.target, rpmctl-watch.service, app-health@.service, rpmctl-metrics.socket, rpmctl-metrics.service, app-cron.timer, app-cron.service\n",
     );
     std::fs::remove_file(here.path("root/etc/rpmctl/templates/app.targt")).unwrap();
 

@@ -49,6 +49,7 @@ pub fn text() -> String {
     for binding in &rpmctl::monit::keys::BINDINGS {
         page.tagged(binding.shown, &format!("{}.", capital(binding.what)));
     }
+    super::metrics_part::of_command(&mut page);
     page.section("EXIT STATUS");
     for (code, what) in [
         ("0", "Done, or there was nothing to do."),

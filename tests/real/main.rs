@@ -6,6 +6,8 @@ mod bed;
 mod hostile;
 #[path = "../nodes/mod.rs"]
 mod nodes;
+#[path = "../metrics/scrapers.rs"]
+mod scrapers;
 
 mod actions;
 mod apply;
@@ -27,6 +29,7 @@ mod log_files;
 mod logs;
 mod logs_follow;
 mod logs_form;
+mod metrics;
 mod monit;
 mod namespaces;
 mod preload;

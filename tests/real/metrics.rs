@@ -1,0 +1,387 @@
+//! `rpmctl metrics`: the queue that nobody empties, what others read of it, and the endpoint that is there while somebody asks.
+
+use std::net::TcpStream;
+
+use crate::apps::{self, PATIENCE, cluster, fails, ok, property, rpmctl, runs, shell, state};
+use crate::bed::{self, Bed};
+use crate::scrapers::{openmetrics, promtool};
+
+const SOCKET: &str = "rpmctl-metrics.socket";
+const SERVICE: &str = "rpmctl-metrics.service";
+const FILE: &str = "/etc/systemd/system/rpmctl-metrics.socket";
+
+/// The value of the first sample of this name and these labels.
+fn value(text: &str, sample: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(sample))?;
+    Some(line.trim().parse().unwrap_or_else(|_| panic!("{line}")))
+}
+
+fn samples(bed: &Bed) -> String {
+    ok(bed, &["metrics"])
+}
+
+#[test]
+fn a_queue_that_nobody_empties_grows() {
+    let bed = bed::shared();
+    bed.write("/srv/queue/server.js", 0o644, "require('http').createServer((q, r) => r.end('hello')).listen(process.env.PORT, 'localhost', 9)\n");
+    let text = "[[apps]]\nname = \"queue\"\nscript = \"server.js\"\nexec_mode = \"cluster\"\ninstances = 2\nmin_uptime = 200\n\
+                listen = \"127.0.0.1:4310\"\nenv = { PORT = \"4310\" }\n\n\
+                [[apps]]\nname = \"queue alone\"\nscript = \"/bin/sleep\"\nargs = \"1000\"\nmin_uptime = 200\n";
+    bed.write("/srv/queue/ecosystem.toml", 0o644, text);
+    bed.ok(&["rpmctl", "apply", "/srv/queue/ecosystem.toml"]);
+    let waiting = || {
+        value(
+            &samples(bed),
+            "rpmctl_listen_queue_connections{app=\"queue\"}",
+        )
+    };
+    let limit = value(&samples(bed), "rpmctl_listen_queue_limit{app=\"queue\"}");
+    assert_eq!(waiting(), Some(0.0));
+    let listening = bed.ok(&["ss", "-Hltn", "sport = :4310"]);
+    let backlog = listening
+        .split_ascii_whitespace()
+        .nth(2)
+        .expect("its queue");
+    assert_eq!(limit, backlog.parse().ok(), "{listening}");
+    assert!(!samples(bed).contains("connections{app=\"queue alone\"}"));
+
+    let pids: Vec<String> = runs(bed, "queue", 2)
+        .iter()
+        .map(|run| run.pid.to_string())
+        .collect();
+    bed.ok(&["kill", "-STOP", &pids[0], &pids[1]]);
+    let clients = bed.in_network(|| {
+        [(); 5].map(|()| TcpStream::connect("127.0.0.1:4310").expect("a connection"))
+    });
+    bed.wait_until("all wait", PATIENCE, || waiting() == Some(5.0));
+    // So a kernel is asked that has no sock_diag, or does not let us.
+    let unasked = "rpmctl metrics | grep listen_queue";
+    let blind = bed.ok(&[
+        "systemd-run",
+        "--quiet",
+        "--wait",
+        "--pipe",
+        "-p",
+        "RestrictAddressFamilies=~AF_NETLINK",
+        "sh",
+        "-c",
+        unasked,
+    ]);
+    assert_eq!(
+        value(&blind, "rpmctl_listen_queue_connections{app=\"queue\"}"),
+        Some(5.0)
+    );
+    assert!(!blind.contains("rpmctl_listen_queue_limit"), "{blind}");
+    bed.ok(&["kill", "-CONT", &pids[0], &pids[1]]);
+    bed.wait_until("they are taken", PATIENCE, || waiting() == Some(0.0));
+    drop(clients);
+    bed.ok(&["rpmctl", "stop", "queue"]);
+    assert_eq!(waiting(), None, "its socket is closed");
+    bed.ok(&["rpmctl", "delete", "queue", "queue alone"]);
+}
+
+#[test]
+fn others_read_it_and_the_figures_are_those_of_the_instances() {
+    let bed = &apps::bed();
+    let text = cluster("api \\\"1\\\"", "node", 4320, 2, "hello")
+        + &shell(
+            "job",
+            "exit 3",
+            "autorestart = false\nautostart = false\ncron_restart = \"0 3 * * *\"",
+        )
+        + &shell("big", "exec sleep infinity", "max_memory_restart = \"64M\"");
+    apps::apply(bed, &text);
+    for _ in 0..20 {
+        assert_eq!(
+            bed.http_get("127.0.0.1:4320", "/")
+                .expect("an answer")
+                .status,
+            200
+        );
+    }
+    let seen = || samples(bed);
+    let api = "app=\"api \\\"1\\\"\",index=";
+    let counted = |text: &str| -> f64 {
+        let of = |index: &str| {
+            value(
+                text,
+                &format!("rpmctl_http_request_duration_seconds_count{{{api}{index}}}"),
+            )
+        };
+        of("\"0\"").unwrap_or_default() + of("\"1\"").unwrap_or_default()
+    };
+    bed.wait_until("the requests are told", PATIENCE, || {
+        counted(&seen()) == 20.0
+    });
+    let text = seen();
+    assert_eq!(promtool(&text), "", "{text}");
+    let open = ok(bed, &["metrics", "--openmetrics"]);
+    assert_eq!(
+        openmetrics(&open),
+        Ok(open.matches("# TYPE ").count()),
+        "{open}"
+    );
+    assert_eq!(
+        value(
+            &text,
+            "rpmctl_instance_memory_limit_bytes{app=\"big\",index=\"0\"}"
+        ),
+        Some(f64::from(64 << 20))
+    );
+    assert_eq!(value(&text, "rpmctl_watcher_up"), Some(1.0));
+    assert!(value(&text, "rpmctl_app_next_run_timestamp_seconds{app=\"job\"}").is_some());
+    assert_eq!(
+        value(&text, &format!("rpmctl_instance_up{{{api}\"1\"}}")),
+        Some(1.0)
+    );
+    // The same as systemd has them.
+    let started = format!("rpmctl_instance_start_time_seconds{{{api}\"0\"}}");
+    let first = value(&text, &started).expect("its start");
+    let pid = runs_of(bed, 0);
+    let known: f64 = bed
+        .ok(&["stat", "-c", "%Y", &format!("/proc/{pid}")])
+        .trim()
+        .parse()
+        .expect("a time");
+    assert!((first - known).abs() < 60.0, "{first} {known}");
+    assert_eq!(value(&seen(), &started), Some(first), "it does not wander");
+
+    // For node_exporter: whole or not at all, and readable by another user.
+    for _ in 0..2 {
+        ok(bed, &["metrics", "--textfile", "/srv/rpmctl.prom"]);
+    }
+    assert_eq!(
+        bed.ok(&["stat", "-c", "%a %U", "/srv/rpmctl.prom"]),
+        "644 root\n"
+    );
+    assert_eq!(promtool(&bed.read("/srv/rpmctl.prom")), "");
+    assert_eq!(bed.sh_ok("ls -A /srv | grep rpmctl"), "rpmctl.prom\n");
+    let nowhere = fails(bed, &["metrics", "--textfile", "/srv/none/rpmctl.prom"], 1);
+    assert_eq!(
+        nowhere.stderr,
+        "error: /srv/none/rpmctl.prom: its folder is not there\n  it is the one of node_exporter's --collector.textfile.directory\n"
+    );
+
+    // A crash is counted, by what it was.
+    let crashed = format!("rpmctl_instance_restarts_total{{{api}\"0\",reason=\"crash\"}}");
+    assert_eq!(value(&seen(), &crashed), Some(0.0));
+    bed.ok(&["kill", "-9", &pid]);
+    bed.wait_until("it is back", PATIENCE, || {
+        value(&seen(), &crashed) == Some(1.0)
+    });
+}
+
+/// The process of an instance of the app whose name has quotes.
+fn runs_of(bed: &Bed, instance: usize) -> String {
+    apps::list(bed, &["/^api/"])[instance]["pid"].to_string()
+}
+
+fn scrape(bed: &Bed, address: &str) -> String {
+    let answer = bed.http_get(address, "/metrics").expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.body
+}
+
+#[test]
+fn the_endpoint_is_there_while_somebody_asks() {
+    let bed = &apps::bed();
+    apps::apply(bed, &cluster("web", "node", 4330, 2, "hello"));
+    let done = ok(bed, &["metrics", "--install"]);
+    assert_eq!(done, "done: http://127.0.0.1:9209/metrics\n");
+    assert_eq!(
+        (state(bed, SOCKET), state(bed, SERVICE)),
+        ("active".into(), "inactive".into())
+    );
+    assert_eq!(
+        ok(bed, &["metrics", "--install"]),
+        "nothing to do: http://127.0.0.1:9209/metrics\n"
+    );
+    assert!(bed.exists("/etc/systemd/system/sockets.target.wants/rpmctl-metrics.socket"));
+
+    let text = scrape(bed, "127.0.0.1:9209");
+    assert_eq!(promtool(&text), "", "{text}");
+    // By a user who is nobody: all the same figures as root has.
+    let names = |text: &str| -> Vec<String> {
+        let named = text.lines().filter(|line| !line.starts_with('#'));
+        named
+            .map(|line| line.rsplit_once(' ').expect("a value").0.to_owned())
+            .collect()
+    };
+    assert_eq!(names(&text), names(&samples(bed)));
+    assert_eq!(
+        value(&text, "rpmctl_listen_queue_connections{app=\"web\"}"),
+        Some(0.0)
+    );
+    let user = bed.ok(&[
+        "ps",
+        "-o",
+        "user=",
+        "-p",
+        &property(bed, "MainPID", &[SERVICE.to_owned()])[0],
+    ]);
+    assert_ne!(user.trim(), "root");
+    let open = bed.ok(&[
+        "curl",
+        "-sSH",
+        "Accept: application/openmetrics-text",
+        "http://127.0.0.1:9209/metrics",
+    ]);
+    assert_eq!(
+        openmetrics(&open),
+        Ok(open.matches("# TYPE ").count()),
+        "{open}"
+    );
+    let other = bed.http_get("127.0.0.1:9209", "/").expect("an answer");
+    assert_eq!(
+        (other.status, &*other.body),
+        (404, "the metrics are at /metrics\n")
+    );
+
+    let rated = bed.ok(&["systemd-analyze", "security", "--no-pager", SERVICE]);
+    let rated = rated.lines().last().expect("a line").to_owned();
+    let words = rated.split_ascii_whitespace();
+    let exposed: f64 = words
+        .filter_map(|word| word.parse().ok())
+        .next()
+        .expect("a figure");
+    assert!(exposed <= 3.0, "{rated}");
+    eprintln!("{rated}");
+
+    // Nobody asks: it ends, and the next one starts it again.
+    let inactive = || {
+        state(bed, SERVICE) == "inactive"
+            && property(bed, "Result", &[SERVICE.to_owned()]) == ["success"]
+    };
+    bed.wait_until("it has ended", PATIENCE, inactive);
+    // What listens has not.
+    assert_eq!(state(bed, SOCKET), "active");
+    scrape(bed, "127.0.0.1:9209");
+    // Killed while a client waits, it is started anew for the next.
+    let pid = property(bed, "MainPID", &[SERVICE.to_owned()]).remove(0);
+    bed.ok(&["kill", "-9", &pid]);
+    scrape(bed, "127.0.0.1:9209");
+
+    // Without a bus it says so, and goes on.
+    let pid = property(bed, "MainPID", &[SERVICE.to_owned()]).remove(0);
+    bed.sh_ok(&format!(
+        "mv /run/dbus/system_bus_socket /run/dbus/away; kill -9 {pid}"
+    ));
+    let answer = bed
+        .http_get("127.0.0.1:9209", "/metrics")
+        .expect("an answer");
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.body.starts_with("error: "), "{}", answer.body);
+    bed.sh_ok("mv /run/dbus/away /run/dbus/system_bus_socket");
+    scrape(bed, "127.0.0.1:9209");
+
+    // Elsewhere, while somebody is answered; an address that is taken; and where everybody may ask.
+    assert_eq!(
+        ok(bed, &["metrics", "--install", "--listen", "[::1]:9210"]),
+        "done: http://[::1]:9210/metrics\n"
+    );
+    scrape(bed, "[::1]:9210");
+    assert!(bed.http_get("127.0.0.1:9209", "/metrics").is_err());
+    let before = bed.read(FILE);
+    let taken = fails(
+        bed,
+        &["metrics", "--install", "--listen", "127.0.0.1:4330"],
+        1,
+    );
+    assert!(
+        taken
+            .stderr
+            .starts_with("error: cannot listen on 127.0.0.1:4330: address already in use"),
+        "{taken}"
+    );
+    assert_eq!(bed.read(FILE), before);
+    scrape(bed, "[::1]:9210");
+    let open = rpmctl(bed, &["metrics", "--install", "--listen", "9211"]);
+    assert_eq!(
+        (open.status, &*open.stdout),
+        (0, "done: http://localhost:9211/metrics\n"),
+        "{open}"
+    );
+    assert!(
+        open.stderr
+            .starts_with("note: whoever reaches this machine there may read them"),
+        "{open}"
+    );
+    scrape(bed, "127.0.0.1:9211");
+    // Its address stays when it is installed again.
+    assert_eq!(
+        ok(bed, &["metrics", "--install"]),
+        "nothing to do: http://localhost:9211/metrics\n"
+    );
+
+    assert_eq!(
+        ok(bed, &["metrics", "--uninstall"]),
+        "done: nobody answers any more\n"
+    );
+    assert_eq!(bed.sh_ok("find /etc/systemd -name 'rpmctl-metrics*'"), "");
+    assert_eq!(
+        (state(bed, SOCKET), state(bed, SERVICE)),
+        ("inactive".into(), "inactive".into())
+    );
+    assert_eq!(
+        ok(bed, &["metrics", "--uninstall"]),
+        "nothing to do: nobody answers\n"
+    );
+
+    // Another's unit stays; a package's is used as it is.
+    bed.write(FILE, 0o644, "[Socket]\nListenStream=1\n");
+    for how in ["--install", "--uninstall"] {
+        let refused = fails(bed, &["metrics", how], 1);
+        let words = format!("error: {SOCKET} is there already and is not ours: {FILE}\n");
+        assert!(refused.stderr.starts_with(&words), "{refused}");
+    }
+    assert_eq!(bed.read(FILE), "[Socket]\nListenStream=1\n");
+    bed.ok(&["rm", FILE]);
+    ok(bed, &["metrics", "--install"]);
+    bed.sh_ok("cp /etc/systemd/system/rpmctl-metrics.* /usr/lib/systemd/system/");
+    ok(bed, &["metrics", "--uninstall"]);
+    assert!(bed.http_get("127.0.0.1:9209", "/metrics").is_err());
+    assert_eq!(
+        ok(bed, &["metrics", "--install"]),
+        "done: http://127.0.0.1:9209/metrics\n"
+    );
+    assert!(!bed.exists(FILE));
+    scrape(bed, "127.0.0.1:9209");
+    ok(bed, &["metrics", "--uninstall"]);
+    assert_eq!(
+        ok(bed, &["metrics", "--uninstall"]),
+        "nothing to do: nobody answers\n"
+    );
+    assert!(bed.exists("/usr/lib/systemd/system/rpmctl-metrics.socket"));
+}
+
+#[test]
+fn a_users_own_endpoint() {
+    let bed = &apps::bed();
+    bed.write_as(
+        "app",
+        "/home/app/ecosystem.toml",
+        0o644,
+        shell("mine", "exec sleep infinity", ""),
+    );
+    let user = |args: &[&str]| bed.cmd(args).user("app").dir("/home/app").ok();
+    user(&["rpmctl", "--user", "apply"]);
+    user(&[
+        "rpmctl",
+        "--user",
+        "metrics",
+        "--install",
+        "--listen",
+        "127.0.0.1:9212",
+    ]);
+    let text = scrape(bed, "127.0.0.1:9212");
+    assert_eq!(
+        value(&text, "rpmctl_instance_up{app=\"mine\",index=\"0\"}"),
+        Some(1.0)
+    );
+    user(&["rpmctl", "--user", "metrics", "--uninstall"]);
+    assert_eq!(
+        bed.sh_ok("find /home/app/.config -name 'rpmctl-metrics*'"),
+        ""
+    );
+    user(&["rpmctl", "--user", "delete", "mine"]);
+}
