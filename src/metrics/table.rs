@@ -11,7 +11,7 @@ const APP: &[&str] = &["app"];
 const INSTANCE: &[&str] = &["app", "index"];
 
 /// In the order in which they are written.
-pub const FAMILIES: [Family; 20] = [
+pub const FAMILIES: [Family; 23] = [
     Family {
         name: "rpmctl_app_up",
         kind: Kind::Gauge,
@@ -237,6 +237,42 @@ pub const FAMILIES: [Family; 20] = [
             for (labels, row) in &view.rows {
                 let aborted = row.requests.as_ref().map(|requests| requests.aborted);
                 some(out, labels, aborted.map(|count| count as f64));
+            }
+        },
+    },
+    Family {
+        name: "rpmctl_instance_healthy",
+        kind: Kind::Gauge,
+        labels: INSTANCE,
+        help: "0 for an instance whose health probe failed threshold times in a row, else 1",
+        samples: |view, out| {
+            for (labels, row) in &view.rows {
+                let ok = row.health.as_ref().map(|health| flag(health.ok));
+                some(out, labels, ok);
+            }
+        },
+    },
+    Family {
+        name: "rpmctl_instance_health_failures",
+        kind: Kind::Gauge,
+        labels: INSTANCE,
+        help: "How often in a row the health probe failed, up to now",
+        samples: |view, out| {
+            for (labels, row) in &view.rows {
+                let failures = row.health.as_ref().map(|health| health.failures);
+                some(out, labels, failures.map(f64::from));
+            }
+        },
+    },
+    Family {
+        name: "rpmctl_instance_health_latency_seconds",
+        kind: Kind::Gauge,
+        labels: INSTANCE,
+        help: "How long the last good answer to the health probe took",
+        samples: |view, out| {
+            for (labels, row) in &view.rows {
+                let latency = row.health.as_ref().and_then(|health| health.latency);
+                some(out, labels, latency.map(|latency| latency.as_secs_f64()));
             }
         },
     },

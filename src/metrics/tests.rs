@@ -9,6 +9,7 @@ use super::*;
 use crate::apply::view::{Mark, State};
 use crate::process::requests::{Histogram, Requests};
 use crate::process::{Queue, Usage, custom};
+use crate::unit_files::health::Health;
 use crate::unit_files::reasons::Restarts;
 use crate::units::Facts;
 
@@ -52,6 +53,7 @@ fn row(facts: &Facts, instance: u32) -> Row<'_> {
         next_run: None,
         requests: None,
         custom: custom::Metrics::default(),
+        health: None,
     }
 }
 
@@ -116,6 +118,13 @@ fn a_machine() {
     let mut first = row(&api, 0);
     first.requests = Some(requests());
     first.next_run = Some(UNIX_EPOCH + Duration::from_secs(1_795_046_400));
+    first.health = Some(Health {
+        ok: false,
+        latency: Some(Duration::from_micros(2500)),
+        failures: 4,
+        detail: "GET /healthz answered 503".into(),
+        at: UNIX_EPOCH,
+    });
     let down = Row {
         state: State::Errored,
         usage: None,

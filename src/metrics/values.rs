@@ -57,6 +57,7 @@ pub(super) fn reasons_of(facts: &Facts) -> impl Iterator<Item = &'static str> {
         Some("reload"),
         when(facts.memory_restart.is_some(), "memory"),
         when(facts.watch.is_some(), "files"),
+        when(facts.health.is_some(), "health"),
         when(facts.schedule.is_some(), "schedule"),
     ]
     .into_iter()
