@@ -1,6 +1,7 @@
 //! Every command and flag, once: help, man page and completions come from here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -181,12 +182,51 @@ pub struct ListArgs {
 
 #[derive(Args, Debug)]
 pub struct StatusArgs {
-    /// Only these
+    /// Only these; one app alone is opened to its instances
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
+    /// Look again every so many seconds, 2 if left out, and when an instance changes
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = every)]
+    pub watch: Option<Every>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What stands behind `--watch`: of `--watch api` the word is a target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Every {
+    Span(Duration),
+    Target(String),
+}
+
+/// Of `status --watch` without a number.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Errors: a number below 0.1 or above a day.
+fn every(text: &str) -> Result<Every, &'static str> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => {
+            Ok(Every::Span(Duration::from_secs_f64(seconds)))
+        }
+        Ok(_) => Err("write seconds from 0.1 to 86400"),
+        Err(_) => Ok(Every::Target(text.to_owned())),
+    }
+}
+
+impl StatusArgs {
+    /// How often to look again, and at what.
+    pub fn every_and_targets(self) -> (Option<Duration>, Vec<String>) {
+        let mut targets = self.targets;
+        let every = self.watch.map(|every| match every {
+            Every::Span(span) => span,
+            Every::Target(target) => {
+                targets.insert(0, target);
+                EVERY
+            }
+        });
+        (every, targets)
+    }
 }
 
 #[derive(Args, Debug)]

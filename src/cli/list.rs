@@ -1,19 +1,20 @@
 //! `rpmctl list`: one row an instance, under PM2's words.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::status::figures::Since;
 use super::table::{self, Cell, Tone};
-use super::{control, machine, out, own_metrics};
+use super::{control, machine, out, patience, shape};
 use crate::apply::target::Selected;
 use crate::apply::view::{self, Row, State};
 use crate::apply::{Machine, watch};
 use crate::model::Bytes;
 
 pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Result<ExitCode> {
-    let machine = machine::connect(user).await?;
+    let machine = patience::answered(machine::connect(user)).await?;
     let apps = control::apps(&machine)?;
     let all = ["all".to_owned()];
     let targets = if targets.is_empty() { &all } else { targets };
@@ -22,9 +23,13 @@ pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Resul
     } else {
         control::select(&apps, targets)?
     };
-    let rows = view::rows(&machine.places, &machine.manager, &apps, &selected).await?;
+    let rows = view::rows(&machine.places, &machine.manager, &apps, &selected);
+    let rows = patience::answered(rows).await?;
     if as_json {
-        out::line(&Value::from_iter(rows.iter().map(json_of)).to_string())?;
+        out::line(
+            &Value::from_iter(rows.iter().map(|one| shape::row(one, &Since::default())))
+                .to_string(),
+        )?;
     } else if rows.is_empty() {
         out::line("no apps; start with: rpmctl apply ecosystem.toml")?;
     } else {
@@ -36,7 +41,7 @@ pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Resul
 
 /// On stderr, so that what is read by programs stays as it is.
 pub async fn watcher_down(machine: &Machine, selected: &[Selected<'_>]) -> anyhow::Result<()> {
-    if let Some(note) = watch::down(machine, selected).await? {
+    if let Some(note) = patience::answered(watch::down(machine, selected)).await? {
         out::say(&note);
     }
     Ok(())
@@ -122,42 +127,4 @@ pub fn tone(state: State) -> Tone {
         State::Stopped => Tone::Faint,
         State::Launching | State::Stopping | State::WaitingRestart => Tone::Busy,
     }
-}
-
-/// The stable shape of an instance in `list --json`, `status --json` and `show --json`:
-///
-/// `id` (number), `name`, `instance` (number), `unit`, `namespace`, `mode` (fork, cluster), `status` (PM2's words: online, launching, stopping,
-/// stopped, waiting restart, errored), `active` and `sub` (systemd's words), `pid`, `uptime_ms`, `restarts`, `cpu_percent` (of one processor, average
-/// since the start), `memory_bytes` (as `max_memory_restart` counts them), `schedule` (`cron_restart`), `next_run` (of it, RFC 3339), `why` (why it is down), `restarted` (what rpmctl restarted it for: `counts` by
-/// reason, and of the last one `reason`, `detail`, `at`: seconds since the epoch), `custom` (what the app tells of itself: [`own_metrics::json`]),
-/// `custom_trouble` (what of it is not understood), `file` (the ecosystem file). What is not known is null.
-pub fn json_of(row: &Row<'_>) -> Value {
-    json!({
-        "id": row.id,
-        "name": row.facts.app.as_str(),
-        "instance": row.instance,
-        "unit": row.unit,
-        "namespace": row.facts.namespace,
-        "mode": row.facts.mode.as_str(),
-        "status": row.state.as_str(),
-        "active": row.active,
-        "sub": row.sub,
-        "pid": row.pid,
-        "uptime_ms": row.uptime.map(|age| age.as_millis() as u64),
-        "restarts": row.restarts,
-        "cpu_percent": row.cpu.map(|cpu| (cpu * 10.0).round() / 10.0),
-        "memory_bytes": row.memory,
-        "schedule": row.facts.schedule,
-        "next_run": row.next_run.and_then(|at| jiff::Timestamp::try_from(at).ok()).map(|at| at.to_string()),
-        "why": row.why,
-        "restarted": row.restarted.as_ref().map(|restarts| json!({
-            "counts": restarts.counts,
-            "reason": restarts.reason,
-            "detail": restarts.detail,
-            "at": restarts.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-        })),
-        "custom": own_metrics::json(&row.custom),
-        "custom_trouble": row.custom.trouble,
-        "file": row.facts.file,
-    })
 }

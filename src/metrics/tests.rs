@@ -50,8 +50,10 @@ fn row(facts: &Facts, instance: u32) -> Row<'_> {
             at: UNIX_EPOCH,
         }),
         why: None,
+        ended: None,
         next_run: None,
         requests: None,
+        health: None,
         custom: custom::Metrics::default(),
         health: None,
     }

@@ -39,5 +39,5 @@ pub use pattern::Pattern;
 pub use reason::Reason;
 pub use rotation::Rotation;
 pub use signal::Signal;
-pub use span::parse_duration;
+pub use span::{Span, parse_duration};
 pub use watch::Watch;

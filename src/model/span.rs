@@ -1,5 +1,6 @@
 //! Spans of time as people write them in ecosystem files.
 
+use std::fmt;
 use std::time::Duration;
 
 /// `1600` (milliseconds, PM2's unit), `"10s"`, `"500ms"`, `"2m"`, `"1.5h"`, `"1d"`. A year at most.
@@ -31,9 +32,38 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     Ok(Duration::from_millis(total as u64))
 }
 
+/// A span as people write it: in the largest unit that it is a whole number of. From milliseconds to days.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    /// `500ms`, `90s`, `30d`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        for (unit, length) in [
+            ("d", 86_400_000),
+            ("h", 3_600_000),
+            ("m", 60_000),
+            ("s", 1000),
+        ] {
+            if millis >= length && millis % length == 0 {
+                return write!(f, "{}{unit}", millis / length);
+            }
+        }
+        write!(f, "{millis}ms")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn told_as_written() {
+        for text in ["0ms", "500ms", "1500ms", "10s", "90s", "2m", "36h", "1d"] {
+            assert_eq!(Span(parse_duration(text).unwrap()).to_string(), text);
+        }
+    }
 
     #[test]
     fn as_people_write() {

@@ -1,9 +1,9 @@
-//! When timers elapse next.
+//! When timers elapse next, and when services ended last.
 
 use std::time::SystemTime;
 
 use super::call::READ;
-use super::details::{UNIT, get, time, value};
+use super::details::{SERVICE, UNIT, get, time, value};
 use super::manager::Manager;
 
 const TIMER: &str = "org.freedesktop.systemd1.Timer";
@@ -30,5 +30,20 @@ impl Manager {
                 next.filter(|_| active.as_deref() == Some("active"))
             })
             .collect())
+    }
+
+    /// When the main process of each service ended last, in their order; none for one that has not ended since systemd knows it.
+    pub async fn ended(&self, services: &[String]) -> anyhow::Result<Vec<Option<SystemTime>>> {
+        if services.is_empty() {
+            return Ok(vec![]);
+        }
+        let answers = self
+            .ask(READ, || {
+                let call = |service: &String| get(service, SERVICE, "ExecMainExitTimestamp");
+                services.iter().map(call).collect()
+            })
+            .await?;
+        let at = |answer| value::<u64>(Some(answer)).and_then(time);
+        Ok(answers.iter().map(at).collect())
     }
 }

@@ -47,6 +47,8 @@ mod safety;
 mod scale;
 mod screen;
 mod sockets;
+mod status;
+mod status_watch;
 mod steered;
 mod sticky;
 mod talker;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::{Row, State};
+use super::{Ended, Row, State};
 use crate::apply::Machine;
 use crate::apply::target::Selected;
 use crate::plan::Observed;
@@ -95,7 +95,8 @@ impl App<'_> {
                 .any(|row| matches!(row.state, State::Errored | State::WaitingRestart))
     }
 
-    /// The state that a person should hear of first: `errored`, `restarting`, `online`, `launching`, `stopping`, `partly`, `stopped`.
+    /// The state that a person should hear of first: `errored`, `restarting`, `online`, `launching`, `stopping`, `partly`, `stopped`; of a job that does not run
+    /// `waiting` for its clock, or `ended`.
     pub fn state(&self) -> &'static str {
         let any = |state| self.rows.iter().any(|row| row.state == state);
         let online = self.online();
@@ -109,8 +110,14 @@ impl App<'_> {
             "launching"
         } else if any(State::Stopping) {
             "stopping"
+        } else if online > 0 && !self.facts.autorestart {
+            "online"
         } else if online > 0 {
             "partly"
+        } else if !self.facts.autorestart && self.next_run().is_some() {
+            "waiting"
+        } else if self.ended().is_some() {
+            "ended"
         } else {
             "stopped"
         }
@@ -150,6 +157,12 @@ impl App<'_> {
     /// Of the instance that was started last.
     pub fn youngest(&self) -> Option<Duration> {
         self.rows.iter().filter_map(|row| row.uptime).min()
+    }
+
+    /// Of a job: the end that came last.
+    pub fn ended(&self) -> Option<&Ended> {
+        let ends = self.rows.iter().filter_map(|row| row.ended.as_ref());
+        ends.max_by_key(|ended| ended.at)
     }
 
     pub fn next_run(&self) -> Option<SystemTime> {

@@ -1,6 +1,7 @@
 //! The cluster as it is: one row an instance, read in a handful of calls however many there are.
 
 mod app;
+mod job;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::units::{AppUnits, Facts};
 use super::target::{self, Selected};
 
 pub use app::{App, Mark, apps};
+pub use job::Ended;
 
 /// An instance as it is.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub struct Row<'a> {
     pub restarted: Option<reasons::Restarts>,
     /// Why it is down, in words.
     pub why: Option<String>,
+    /// How the last run of a job ended; none while it runs, and where systemd does not know.
+    pub ended: Option<Ended>,
     /// `cron_restart`: when the app's clock strikes next; none while the app is stopped, or what the clock began goes on.
     pub next_run: Option<SystemTime>,
     /// Its requests and their response times, where something in it counts them.
@@ -133,9 +137,12 @@ pub async fn rows<'a>(
     let reading = tokio::task::spawn_blocking(move || usage(&groups));
     let facts = manager.facts(&states).await?;
     let usage = reading.await?;
+    let of: Vec<&Facts> = chosen.iter().map(|(_, facts, _)| *facts).collect();
+    let mut ended = job::ended(manager, &of, &states, &facts).await?;
     let next_runs = next_runs(manager, selected).await?;
     let mut rows = Vec::with_capacity(chosen.len());
-    for (((chosen, state), fact), usage) in chosen.into_iter().zip(states).zip(&facts).zip(usage) {
+    let known = chosen.into_iter().zip(states).zip(&facts).zip(usage);
+    for (index, (((chosen, state), fact), usage)) in known.enumerate() {
         let (id, app, instance) = chosen;
         // A start that is under way for the first time has not ended yet.
         let ending = fact.ending.as_ref().filter(|ending| {
@@ -171,6 +178,7 @@ pub async fn rows<'a>(
             why: ending.map(|ending| {
                 ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)
             }),
+            ended: ended.remove(&index),
             next_run: next_runs.get(app.app.as_str()).copied(),
             requests: requests::read(&runtime_folder(places, &state.name)),
             custom: custom.unwrap_or_default(),

@@ -1,0 +1,94 @@
+//! What comes from outside while `status --watch` waits: signals, keys, another size of the terminal.
+
+use std::io::{self, IsTerminal, Stdin};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// As shells have it: 128 and the signal's number.
+const TERMINATED: u8 = 143;
+
+pub enum Event {
+    /// With the exit code.
+    End(ExitCode),
+    Resize,
+}
+
+pub struct Events {
+    int: Signal,
+    term: Signal,
+    size: Option<Signal>,
+    keys: Option<AsyncFd<Stdin>>,
+}
+
+impl Events {
+    /// `live`: a terminal is drawn on, whose size and keys are of interest. Errors: signals cannot be watched for.
+    pub fn new(live: bool) -> anyhow::Result<Events> {
+        let of = |kind| signal(kind).context("cannot watch for signals");
+        let keys = (live && io::stdin().is_terminal()).then(|| {
+            // SAFETY: descriptor 0 stays open until the program ends.
+            unsafe { AsyncFd::register_with_interest(io::stdin(), Interest::READABLE) }.ok()
+        });
+        Ok(Events {
+            int: of(SignalKind::interrupt())?,
+            term: of(SignalKind::terminate())?,
+            size: live.then(|| of(SignalKind::window_change())).transpose()?,
+            keys: keys.flatten(),
+        })
+    }
+
+    /// Safe to drop half-way.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.int.recv() => return Event::End(ExitCode::SUCCESS),
+                _ = self.term.recv() => return Event::End(ExitCode::from(TERMINATED)),
+                ends = quits(&mut self.keys) => if ends {
+                    return Event::End(ExitCode::SUCCESS);
+                },
+                _ = resized(&mut self.size) => return Event::Resize,
+            }
+        }
+    }
+
+    /// The exit code, when it is to end.
+    pub async fn end(&mut self) -> ExitCode {
+        loop {
+            if let Event::End(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+}
+
+async fn resized(size: &mut Option<Signal>) {
+    match size {
+        Some(size) => drop(size.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a key that ends it was pressed.
+async fn quits(keys: &mut Option<AsyncFd<Stdin>>) -> bool {
+    let Some(stdin) = keys else {
+        return std::future::pending().await;
+    };
+    let pressed = match stdin.readable().await {
+        Ok(mut ready) => {
+            let mut bytes = [0; 64];
+            let count = rustix::io::read(stdin.get_ref(), &mut bytes).unwrap_or(0);
+            ready.clear_ready();
+            bytes[..count].to_vec()
+        }
+        Err(_) => vec![],
+    };
+    if pressed.is_empty() {
+        // The terminal is gone.
+        *keys = None;
+    }
+    pressed.iter().any(|key| b"qQ".contains(key))
+}

@@ -1,0 +1,159 @@
+//! What a row of the table tells in numbers, of one instance or of several together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::apply::view::{App, Row};
+use crate::process::{self, Requests};
+
+/// What instances did between two looks, by unit. Empty at the first look: then the figures are those of [`Row`].
+#[derive(Debug, Default)]
+pub struct Since(HashMap<String, Change>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Change {
+    cpu: Option<f64>,
+    per_second: Option<f64>,
+}
+
+/// What a look saw, for the next one.
+#[derive(Debug)]
+pub struct Sample {
+    at: Instant,
+    units: HashMap<String, (Option<process::Usage>, Option<u64>)>,
+}
+
+impl Sample {
+    pub fn of(apps: &[App<'_>], at: Instant) -> Sample {
+        let count = |row: &Row<'_>| row.requests.as_ref().map(|known| known.total.count);
+        let units = apps
+            .iter()
+            .flat_map(|app| &app.rows)
+            .map(|row| (row.unit.clone(), (row.usage.clone(), count(row))))
+            .collect();
+        Sample { at, units }
+    }
+
+    /// How long before `now` it was taken.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.at)
+    }
+
+    /// An instance that was started anew in between has no figures here.
+    pub fn until(&self, later: &Sample) -> Since {
+        let between = self.age(later.at);
+        let changes = later.units.iter().filter_map(|(unit, (usage, count))| {
+            let (usage_before, count_before) = self.units.get(unit)?;
+            let both = usage_before.as_ref().zip(usage.as_ref());
+            let cpu = both.and_then(|(before, after)| process::cpu_percent(before, after, between));
+            let more = count_before
+                .zip(*count)
+                .and_then(|(before, after)| after.checked_sub(before));
+            let seconds = between.as_secs_f64();
+            let per_second = more
+                .filter(|_| cpu.is_some() && seconds > 0.0)
+                .map(|more| more as f64 / seconds);
+            Some((unit.clone(), Change { cpu, per_second }))
+        });
+        Since(changes.collect())
+    }
+}
+
+/// Of one instance, or of several together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Percent of one processor: since the last look, or on average since the start.
+    pub cpu: Option<f64>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Bytes of the instance that uses most.
+    pub worst: Option<u64>,
+    /// Of [`Figures::worst`], percent of `max_memory_restart`.
+    pub of_limit: Option<f64>,
+    pub restarts: Option<u32>,
+    /// What for: see [`Row::causes`].
+    pub causes: BTreeMap<String, u32>,
+    /// Of the youngest.
+    pub uptime: Option<Duration>,
+    /// Requests a second: since the last look, or in the last minute.
+    pub per_second: Option<f64>,
+    /// Response times that 50, 95 and 99 % of the last minute's requests stayed below.
+    pub response: Option<[Duration; 3]>,
+    /// Since the start: all requests, answered with 5xx, given up by the client.
+    pub requests: Option<[u64; 3]>,
+}
+
+impl Figures {
+    pub fn of(rows: &[Row<'_>], since: &Since) -> Figures {
+        let change = |row: &Row<'_>| since.0.get(&row.unit).copied().unwrap_or_default();
+        let sum = |figures: &mut dyn Iterator<Item = f64>| figures.reduce(|a, b| a + b);
+        let requests = Requests::sum(rows.iter().filter_map(|row| row.requests.as_ref()));
+        let worst = rows.iter().filter_map(|row| row.memory).max();
+        let limit = rows.first().and_then(|row| row.facts.memory_restart);
+        let mut causes = BTreeMap::new();
+        for (word, count) in rows.iter().flat_map(Row::causes) {
+            *causes.entry(word).or_default() += count;
+        }
+        Figures {
+            cpu: sum(&mut rows.iter().filter_map(|row| change(row).cpu.or(row.cpu))),
+            memory: rows
+                .iter()
+                .filter_map(|row| row.memory)
+                .reduce(|a, b| a + b),
+            worst,
+            of_limit: worst
+                .zip(limit.filter(|limit| *limit > 0))
+                .map(|(worst, limit)| worst as f64 / limit as f64 * 100.0),
+            restarts: rows
+                .iter()
+                .filter_map(|row| row.restarts)
+                .reduce(|a, b| a + b),
+            causes,
+            uptime: rows.iter().filter_map(|row| row.uptime).min(),
+            per_second: sum(&mut rows.iter().filter_map(|row| {
+                let known = row.requests.as_ref()?;
+                change(row).per_second.or_else(|| known.per_second())
+            })),
+            response: requests.as_ref().and_then(|known| {
+                let time = |share| known.recent.quantile(share);
+                Some([time(0.5)?, time(0.95)?, time(0.99)?])
+            }),
+            requests: requests
+                .as_ref()
+                .map(|known| [known.total.count, known.failed, known.aborted]),
+        }
+    }
+}
+
+/// `0.4`, `12`, `1234`: a figure of at most five signs below a hundred thousand.
+pub fn rate(per_second: f64) -> String {
+    if per_second > 0.0 && per_second < 9.95 {
+        format!("{per_second:.1}")
+    } else {
+        format!("{per_second:.0}")
+    }
+}
+
+/// `0.4ms`, `12ms`, `1.2s`.
+pub fn response(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1000.0;
+    if ms < 9.95 {
+        format!("{ms:.1}ms")
+    } else if ms < 999.5 {
+        format!("{ms:.0}ms")
+    } else {
+        format!("{:.1}s", ms / 1000.0)
+    }
+}
+
+/// `crash 2, memory 1`; `files` is called by its key, `watch`.
+pub fn causes(causes: &BTreeMap<String, u32>) -> Option<String> {
+    let words: Vec<String> = causes
+        .iter()
+        .map(|(word, count)| {
+            let word = if word == "files" { "watch" } else { word };
+            format!("{word} {count}")
+        })
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}

@@ -1,0 +1,118 @@
+//! The terminal while `status --watch` draws on it, and as it was afterwards, whatever ends that.
+
+use std::io::{self, Write};
+
+use rustix::termios::{self, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+
+use super::layout::clip;
+
+const HIDE_CURSOR: &str = "\x1b[?25l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
+/// A line that is longer than the terminal is wide, which was made narrower meanwhile, stays one line.
+const CUT_LINES: &str = "\x1b[?7l";
+const WRAP_LINES: &str = "\x1b[?7h";
+/// _POSIX_VDISABLE of termios(3)
+const DISABLED: u8 = 0;
+const CLEAR: &str = "\x1b[2J";
+const HOME: &str = "\x1b[H";
+const CLEAR_LINE: &str = "\x1b[K";
+const CLEAR_BELOW: &str = "\x1b[J";
+
+/// Columns and lines of the terminal on stdout; none where it does not say.
+pub fn size() -> Option<(usize, usize)> {
+    let size = termios::tcgetwinsize(io::stdout()).ok()?;
+    let (columns, lines) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0 && lines > 0).then_some((columns, lines))
+}
+
+pub struct Screen {
+    /// How the terminal took keys before.
+    keys: Option<Termios>,
+}
+
+impl Screen {
+    /// Clears the terminal. Keys are neither shown nor kept for the shell.
+    pub fn open() -> io::Result<Screen> {
+        let mut screen = Screen { keys: None };
+        if let Ok(before) = termios::tcgetattr(io::stdin()) {
+            let mut now = before.clone();
+            now.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+            // Ctrl-S would hold up SIGTERM, and Ctrl-Z leave the terminal as it is now.
+            now.input_modes -= InputModes::IXON;
+            now.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
+            if termios::tcsetattr(io::stdin(), OptionalActions::Now, &now).is_ok() {
+                screen.keys = Some(before);
+            }
+        }
+        write(&format!("{HIDE_CURSOR}{CUT_LINES}{HOME}{CLEAR}"))?;
+        Ok(screen)
+    }
+
+    /// Puts the lines on the screen, as many as there is room for.
+    pub fn draw(&self, text: &str, columns: usize, lines: usize) -> io::Result<()> {
+        write(&frame(text, columns, lines))
+    }
+}
+
+impl Drop for Screen {
+    /// The terminal as it was before; what was drawn last stays, and the shell goes on below it.
+    fn drop(&mut self) {
+        if let Some(before) = self.keys.take() {
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        }
+        // Nobody is left to tell when the terminal is gone.
+        let _ = write(&format!("{WRAP_LINES}{SHOW_CURSOR}\n"));
+    }
+}
+
+/// One write, so that nothing of the change is seen.
+fn frame(text: &str, columns: usize, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    let mut out = HOME.to_owned();
+    let (shown, more) = match all.len() {
+        count if count <= lines => (count, 0),
+        count => (lines.saturating_sub(1), count - lines.saturating_sub(1)),
+    };
+    for (number, line) in all[..shown].iter().enumerate() {
+        if number > 0 {
+            out.push_str("\r\n");
+        }
+        out.push_str(&clip(line, columns));
+        out.push_str(CLEAR_LINE);
+    }
+    if more > 0 {
+        if shown > 0 {
+            out.push_str("\r\n");
+        }
+        out.push_str(&clip(&format!("… {more} more lines"), columns));
+        out.push_str(CLEAR_LINE);
+    }
+    out.push_str(CLEAR_BELOW);
+    out
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> Vec<String> {
+        let text = text.replace(HOME, "").replace(CLEAR_BELOW, "");
+        let lines = text.split("\r\n");
+        lines.map(|line| line.replace(CLEAR_LINE, "")).collect()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        assert_eq!(plain(&frame("a\nb\nc\n", 80, 3)), ["a", "b", "c"]);
+        assert_eq!(plain(&frame("a\nb\nc\n", 80, 2)), ["a", "… 2 more lines"]);
+        assert_eq!(plain(&frame("a\nb\nc\n", 6, 1)), ["… 3 mo"]);
+        assert_eq!(plain(&frame("", 80, 3)), [""]);
+        assert_eq!(plain(&frame("abcdef\n", 4, 3)), ["abcd"]);
+    }
+}
