@@ -32,3 +32,25 @@ pub fn file_name() -> String {
 pub fn install(dir: &Path) -> io::Result<PathBuf> {
     loaded::install(dir, &file_name(), PRELOAD.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::PRELOAD;
+
+    /// The parts are one file: of two functions of one name the later would stand in for both, without a word.
+    #[test]
+    fn no_two_parts_call_something_alike() {
+        let mut names = HashSet::new();
+        for line in PRELOAD.lines() {
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            let mut words = line.split([' ', '(', ';', '=']);
+            if matches!(words.next(), Some("function" | "class" | "const" | "let")) {
+                let name = words.next().unwrap_or_default();
+                assert!(name == "{" || names.insert(name), "{name} twice");
+            }
+        }
+        assert!(names.len() > 50, "{names:?}");
+    }
+}
