@@ -1,5 +1,6 @@
 //! As much of HTTP/1.1 (RFC 9112) as a question after health needs: a request line out, a status line in.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -43,6 +44,10 @@ pub async fn get(
                 });
             }
             Ok(count) => text.extend_from_slice(&buffer[..count]),
+            // What closes with the request unread.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                return Err("closed without an answer".to_owned());
+            }
             Err(error) => return Err(words(&error)),
         }
     }

@@ -55,7 +55,7 @@ pub fn of_file(page: &mut Page) {
     }
     page.paragraph(
         "In cluster mode each instance is asked by itself through the socket that they share, if its runtime waits for connections with epoll(7), as Node and\n\
-         asyncio do. With listen_fds, with balance = \"reuseport\", with several listeners, at a port that no instance has alone, and for those\n\
+         asyncio do. From the 65th instance on, with listen_fds, with balance = \"reuseport\", with several listeners, at a port that no instance has alone, and for those\n\
          that wait with poll(2) or in accept(2), whoever accepts answers for all: then no instance can be restarted for it. With increment_var = \"PORT\" each\n\
          is asked at its own. A question is an ordinary request, with the User-Agent rpmctl-health.",
     );
