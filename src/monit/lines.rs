@@ -49,6 +49,8 @@ pub struct Lines {
     /// Columns that are scrolled out of view on the left; without wrapping only.
     pub left: usize,
     search: Option<Regex>,
+    /// How many of those that are kept match it.
+    found: usize,
     /// The line that was found last, until one looks elsewhere.
     hit: Option<u64>,
 }
@@ -79,12 +81,14 @@ impl Lines {
 
     pub fn add(&mut self, line: Line) {
         self.bytes += line.text.len() + line.label.len();
+        self.found += usize::from(self.is_match(&line));
         self.kept.push_back(line);
         while self.kept.len() > KEPT || self.bytes > BYTES {
             let Some(gone) = self.kept.pop_front() else {
                 break;
             };
             self.bytes -= gone.text.len() + gone.label.len();
+            self.found -= usize::from(self.is_match(&gone));
             self.first += 1;
         }
         // What was looked at has gone: what is left of it is.
@@ -209,6 +213,7 @@ impl Lines {
                 .or_else(|_| build(&regex::escape(pattern)))
                 .ok(),
         };
+        self.found = self.kept.iter().filter(|line| self.is_match(line)).count();
     }
 
     /// Where in a text the search matches; empty matches left out.
@@ -223,15 +228,14 @@ impl Lines {
             .collect()
     }
 
+    fn is_match(&self, line: &Line) -> bool {
+        let search = self.search.as_ref();
+        search.is_some_and(|search| search.is_match(&line.text))
+    }
+
     /// How many of the lines match.
     pub fn found(&self) -> usize {
-        match &self.search {
-            Some(search) => {
-                let matching = |line: &&Line| search.is_match(&line.text);
-                self.kept.iter().filter(matching).count()
-            }
-            None => 0,
-        }
+        self.found
     }
 
     /// Looks for the next line that matches and brings it into view: upwards, to older ones, or downwards, from the one that was found before, else from

@@ -80,6 +80,17 @@ pub enum Node<'a> {
 }
 
 impl Node<'_> {
+    pub fn is(&self, target: &Target) -> bool {
+        match (self, target) {
+            (Node::All, Target::All) => true,
+            (Node::App(app), Target::App(name)) => app.name == *name,
+            (Node::Instance(app, one), Target::Instance(name, number)) => {
+                one.number == *number && app.name == *name
+            }
+            _ => false,
+        }
+    }
+
     pub fn target(&self) -> Target {
         match self {
             Node::All => Target::All,
@@ -214,7 +225,7 @@ impl State {
     pub fn settle(&mut self, before: usize) {
         let (place, there, count) = {
             let nodes = self.nodes();
-            let of = |target: &Target| nodes.iter().position(|node| node.target() == *target);
+            let of = |target: &Target| nodes.iter().position(|node| node.is(target));
             let app = || Some(Target::App(self.selected.app()?.to_owned()));
             let place = of(&self.selected)
                 .or_else(|| of(&app()?))
@@ -231,7 +242,7 @@ impl State {
 
     pub fn place(&self) -> usize {
         let nodes = self.nodes();
-        let at = nodes.iter().position(|node| node.target() == self.selected);
+        let at = nodes.iter().position(|node| node.is(&self.selected));
         at.unwrap_or(0)
     }
 

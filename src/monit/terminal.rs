@@ -281,7 +281,9 @@ impl Screen {
             raw().context("cannot set up the terminal")?;
         }
         let mut bytes = entering(self.mouse)?;
-        self.terminal.clear().context("cannot draw")?;
+        // As ratatui's own clear, which asks the terminal for its cursor: the answer would go to who reads the keys.
+        let (columns, rows) = size();
+        self.resize(columns, rows)?;
         bytes.extend(self.drawn.take());
         self.send(bytes);
         Ok(())

@@ -23,7 +23,7 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let nodes = state.nodes();
     for (row, node) in area.rows().zip(nodes.iter().skip(state.top)) {
         put(buffer, row, line(state, node, row.width));
-        if node.target() == state.selected {
+        if node.is(&state.selected) {
             buffer.set_style(
                 row,
                 style(state, Tone::Plain).add_modifier(Modifier::REVERSED),

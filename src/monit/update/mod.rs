@@ -13,6 +13,19 @@ use super::state::{Mode, State};
 use crate::journal::LogApp;
 
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
+    // These come often, and change neither which rows there are nor which is selected.
+    if matches!(
+        action,
+        Action::Tick(_)
+            | Action::Measured(_)
+            | Action::Lines { .. }
+            | Action::LinesTrouble { .. }
+            | Action::OrderSaid { .. }
+            | Action::OrderEnded { .. }
+            | Action::Trouble(_)
+    ) {
+        return news::heard(state, action);
+    }
     let before = state.place();
     let mut effects = match action {
         Action::Key(event) => keys::pressed(state, &event),
@@ -72,7 +85,7 @@ fn step(state: &mut State, by: isize) {
     let nodes = state.nodes();
     let place = nodes
         .iter()
-        .position(|node| node.target() == state.selected)
+        .position(|node| node.is(&state.selected))
         .unwrap_or(0);
     let next = place.saturating_add_signed(by).min(nodes.len() - 1);
     state.selected = nodes[next].target();
