@@ -55,7 +55,6 @@ fn row(facts: &Facts, instance: u32) -> Row<'_> {
         requests: None,
         health: None,
         custom: custom::Metrics::default(),
-        health: None,
     }
 }
 

@@ -46,7 +46,7 @@ impl fmt::Display for Span {
             ("m", 60_000),
             ("s", 1000),
         ] {
-            if millis >= length && millis % length == 0 {
+            if millis >= length && millis.is_multiple_of(length) {
                 return write!(f, "{}{unit}", millis / length);
             }
         }

@@ -192,7 +192,7 @@ impl Lines {
         self.place = self.place.or(self.end(room));
     }
 
-    pub fn to_top(&mut self, room: &Room) {
+    pub fn show_first(&mut self, room: &Room) {
         let top = self.top(room);
         self.place = self.end(room).filter(|end| top < *end).map(|_| top);
     }
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(shown(&lines, &ROOM), ["0", "1", "2"]);
         lines.scroll(99, &ROOM);
         assert_eq!(lines.place, None);
-        lines.to_top(&ROOM);
+        lines.show_first(&ROOM);
         assert_eq!(shown(&lines, &ROOM), ["0", "1", "2"]);
     }
 
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded_and_a_place_that_goes_moves_on() {
         let mut lines = lines((0..10).map(|n| n.to_string()));
-        lines.to_top(&ROOM);
+        lines.show_first(&ROOM);
         for number in 0..KEPT {
             lines.add(Line {
                 label: String::new(),

@@ -45,8 +45,7 @@ pub struct Options {
 /// Errors: the terminal cannot be set up, or is gone.
 pub async fn run(machine: Machine, options: Options) -> anyhow::Result<u8> {
     let all = tokio::task::LocalSet::new();
-    let over = all.run_until(shown(Rc::new(machine), options)).await;
-    over
+    all.run_until(shown(Rc::new(machine), options)).await
 }
 
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT end it; SIGCONT brings it back after a stop.

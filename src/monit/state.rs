@@ -237,7 +237,7 @@ impl State {
         self.top = self
             .top
             .clamp((place + 1).saturating_sub(rows), place)
-            .min(count.saturating_sub(rows).max(0));
+            .min(count.saturating_sub(rows));
     }
 
     pub fn place(&self) -> usize {

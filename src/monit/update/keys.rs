@@ -127,7 +127,7 @@ fn moved(state: &mut State, by: isize) {
         Pane::Logs => {
             let room = state.room();
             match by {
-                isize::MIN => state.lines.to_top(&room),
+                isize::MIN => state.lines.show_first(&room),
                 isize::MAX => state.lines.place = None,
                 _ => state.lines.scroll(by, &room),
             }

@@ -162,8 +162,10 @@ fn measured(state: &mut State, all: Vec<Measured>) {
 }
 
 fn add(sum: &mut Point, point: Point) {
-    let plus = |a: Option<f64>, b: Option<f64>| a.map_or(b, |a| Some(a + b.unwrap_or(0.0)));
-    sum.cpu = plus(sum.cpu, point.cpu);
+    sum.cpu = match (sum.cpu, point.cpu) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    };
     sum.memory = match (sum.memory, point.memory) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
