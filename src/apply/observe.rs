@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::plan::{Observed, Pending, Running, Watcher};
 use crate::systemd::Manager;
 use crate::unit_files::{Places, pending, scan};
-use crate::units::{AppUnits, UnitSet, marker, watcher};
+use crate::units::{AppUnits, Facts, UnitSet, marker, watcher};
 
 /// Above this many patterns the manager is asked for all its units: matching costs it patterns times units.
 const PATTERNS: usize = 32;
@@ -34,32 +34,51 @@ pub async fn observe(
     Ok(observed)
 }
 
-/// What anybody may know of the apps that are there: without the environment where only root reads it.
+/// What anybody may know of the apps that are there: their units and what starts them at boot, and their environment where it may be read. Not what of
+/// others is in the way of an apply.
 pub fn apps(places: &Places) -> anyhow::Result<Observed> {
     let env = match scan::env(places) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(BTreeMap::new()),
-        read => read,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => BTreeMap::new(),
+        read => read.context("the environment files cannot be read")?,
     };
-    on_disk(places, &UnitSet::default(), env)
+    let units = scan::units(places, marker::is_ours).context("the unit folder cannot be read")?;
+    Ok(Observed {
+        links: scan::links(places, &units)?,
+        units,
+        env,
+        ..Observed::default()
+    })
+}
+
+/// The apps that are there, without their units: what is listed of them needs no more, and 150 files need not be read for 1,000 instances.
+pub fn listed(places: &Places) -> anyhow::Result<BTreeMap<String, AppUnits>> {
+    let mut apps = BTreeMap::new();
+    let add = |name: &str, text: &str| {
+        let facts = marker::is_ours(name, text).then(|| Facts::read(text));
+        if let Some(facts) = facts.flatten().filter(|facts| facts.app.target() == name) {
+            let bare = AppUnits {
+                facts,
+                units: vec![],
+                env: vec![],
+                enabled_by: vec![],
+                notes: vec![],
+            };
+            apps.insert(bare.facts.app.to_string(), bare);
+        }
+    };
+    scan::targets(places, add).context("the unit folder cannot be read")?;
+    Ok(apps)
 }
 
 /// The part that is on disk.
 pub fn files(places: &Places, wanted: &UnitSet) -> anyhow::Result<Observed> {
-    on_disk(places, wanted, scan::env(places))
-}
-
-fn on_disk(
-    places: &Places,
-    wanted: &UnitSet,
-    env: io::Result<BTreeMap<String, String>>,
-) -> anyhow::Result<Observed> {
     let units = scan::units(places, marker::is_ours).context("the unit folder cannot be read")?;
     let names: BTreeSet<String> = wanted.apps.iter().flat_map(AppUnits::names).collect();
     let foreign =
         scan::foreign(places, &names, &units).context("the unit folders cannot be read")?;
     Ok(Observed {
         links: scan::links(places, &units)?,
-        env: env.context("the environment files cannot be read")?,
+        env: scan::env(places).context("the environment files cannot be read")?,
         pending: pending::read(places)?.map(|left| Pending {
             restart: left.restart,
             reload: left.reload,

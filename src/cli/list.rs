@@ -10,12 +10,15 @@ use super::table::{self, Cell, Tone};
 use super::{control, machine, out, patience, shape};
 use crate::apply::target::Selected;
 use crate::apply::view::{self, Row, State};
-use crate::apply::{Machine, watch};
-use crate::model::Bytes;
+use crate::apply::{Machine, observe, watch};
+use crate::model::{Bytes, Reason};
 
 pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Result<ExitCode> {
+    let places = machine::places(user)?;
+    // The apps' files are read while the bus answers.
+    let reading = tokio::task::spawn_blocking(move || observe::listed(&places));
     let machine = patience::answered(machine::connect(user)).await?;
-    let apps = control::apps(&machine)?;
+    let apps = reading.await??;
     let all = ["all".to_owned()];
     let targets = if targets.is_empty() { &all } else { targets };
     let selected = if apps.is_empty() && targets == all {
@@ -23,8 +26,11 @@ pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Resul
     } else {
         control::select(&apps, targets)?
     };
-    let rows = view::rows(&machine.places, &machine.manager, &apps, &selected);
-    let rows = patience::answered(rows).await?;
+    let (places, manager) = (&machine.places, &machine.manager);
+    let rows = match as_json {
+        true => patience::answered(view::rows(places, manager, &apps, &selected)).await?,
+        false => patience::answered(view::plain_rows(places, manager, &apps, &selected)).await?,
+    };
     if as_json {
         out::line(
             &Value::from_iter(rows.iter().map(|one| shape::row(one, &Since::default())))
@@ -50,9 +56,12 @@ pub async fn watcher_down(machine: &Machine, selected: &[Selected<'_>]) -> anyho
 fn text(rows: &[Row<'_>], colour: bool) -> String {
     // Where no app goes by the clock, nothing tells of it.
     let clock = rows.iter().any(|row| row.facts.schedule.is_some());
+    let notes: Vec<String> = rows.iter().map(note).collect();
+    let noted = notes.iter().any(|note| !note.is_empty());
     let cells: Vec<Vec<Cell>> = rows
         .iter()
-        .map(|row| {
+        .zip(notes)
+        .map(|(row, note)| {
             let mut cells = vec![
                 Cell::from(row.id),
                 Cell::from(format!("{}@{}", row.facts.app, row.instance)),
@@ -63,27 +72,27 @@ fn text(rows: &[Row<'_>], colour: bool) -> String {
                 Cell::new(row.state.as_str(), tone(row.state)),
                 optional(row.cpu.map(|cpu| format!("{cpu:.1}%"))),
                 optional(row.memory.map(Bytes)),
-                Cell::from(
-                    row.why
-                        .clone()
-                        .or_else(|| restarted(row))
-                        .unwrap_or_default(),
-                ),
             ];
             if clock {
                 let next = row
                     .next_run
                     .map(|at| format!("in {}", table::age(until(at))));
-                cells.insert(WHY, optional(next));
+                cells.push(optional(next));
+            }
+            if noted {
+                cells.push(Cell::from(note));
             }
             cells
         })
         .collect();
     let mut heading = vec![
-        "id", "name", "mode", "pid", "uptime", "restarts", "status", "cpu", "memory", "",
+        "id", "name", "mode", "pid", "uptime", "restarts", "status", "cpu", "memory",
     ];
     if clock {
-        heading.insert(WHY, "next run");
+        heading.push("next run");
+    }
+    if noted {
+        heading.push("note");
     }
     table::table(
         &heading,
@@ -91,6 +100,18 @@ fn text(rows: &[Row<'_>], colour: bool) -> String {
         &["id", "pid", "uptime", "restarts", "cpu", "memory"],
         colour,
     )
+}
+
+/// Why it is down, that it uses too much, or what it was restarted for.
+fn note(row: &Row<'_>) -> String {
+    let over = || {
+        // The watcher gives it the time that rpmctl-watch(8) tells of.
+        let limit = row.facts.memory_restart?;
+        let bytes = row.memory.filter(|bytes| *bytes >= limit)?;
+        Some(Reason::Memory { bytes, limit }.to_string())
+    };
+    let known = row.why.clone().or_else(over);
+    known.or_else(|| restarted(row)).unwrap_or_default()
 }
 
 /// `memory 3x, the last 2m ago`: what rpmctl restarted it for.
@@ -108,9 +129,6 @@ pub fn restarted(row: &Row<'_>) -> Option<String> {
         table::age(since)
     ))
 }
-
-/// Where the last column stands.
-const WHY: usize = 9;
 
 pub fn until(at: SystemTime) -> Duration {
     at.duration_since(SystemTime::now()).unwrap_or_default()

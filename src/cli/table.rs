@@ -51,49 +51,62 @@ pub fn colour_err() -> bool {
 
 /// Columns as wide as their widest cell, two blanks between; numbers (columns named in `right`) to the right.
 pub fn table(heading: &[&str], rows: &[Vec<Cell>], right: &[&str], colour: bool) -> String {
-    let mut widths: Vec<usize> = heading.iter().map(|text| text.width()).collect();
+    let mut widths: Vec<usize> = heading.iter().map(|text| width(text)).collect();
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
-            widths[column] = widths[column].max(cell.text.width());
+            widths[column] = widths[column].max(width(&cell.text));
         }
     }
+    let to_the_right: Vec<bool> = heading.iter().map(|name| right.contains(name)).collect();
     let head: Vec<Cell> = heading
         .iter()
         .map(|text| Cell::new(text, Tone::Faint))
         .collect();
     let mut out = String::new();
     for row in std::iter::once(&head).chain(rows) {
-        let mut line = String::new();
+        let line = out.len();
         for (column, cell) in row.iter().enumerate() {
-            let blanks = " ".repeat(widths[column] - cell.text.width());
-            let text = paint(&cell.text, cell.tone, colour);
-            if column > 0 {
-                line.push_str("  ");
+            let blanks = widths[column] - width(&cell.text);
+            let (before, after) = match to_the_right[column] {
+                true => (blanks, 0),
+                false => (0, blanks),
+            };
+            out.extend(std::iter::repeat_n(' ', before));
+            match code(cell.tone).filter(|_| colour) {
+                Some(_) => out.push_str(&paint(&cell.text, cell.tone, colour)),
+                None => out.push_str(&cell.text),
             }
-            if right.contains(&heading[column]) {
-                line.push_str(&blanks);
-                line.push_str(&text);
-            } else {
-                line.push_str(&text);
-                line.push_str(&blanks);
-            }
+            out.extend(std::iter::repeat_n(' ', after + 2));
         }
-        out.push_str(line.trim_end());
+        out.truncate(line + out[line..].trim_end().len());
         out.push('\n');
     }
     out
 }
 
+/// Columns of a terminal.
+fn width(text: &str) -> usize {
+    match text.is_ascii() {
+        true => text.len(),
+        false => text.width(),
+    }
+}
+
 pub fn paint(text: &str, tone: Tone, colour: bool) -> String {
-    let code = match tone {
-        _ if !colour => return text.to_owned(),
-        Tone::Plain => return text.to_owned(),
-        Tone::Good => "32",
-        Tone::Bad => "31",
-        Tone::Busy => "33",
-        Tone::Faint => "2",
-    };
-    format!("\x1b[{code}m{text}\x1b[0m")
+    match code(tone).filter(|_| colour) {
+        Some(code) => format!("\x1b[{code}m{text}\x1b[0m"),
+        None => text.to_owned(),
+    }
+}
+
+fn code(tone: Tone) -> Option<&'static str> {
+    match tone {
+        Tone::Plain => None,
+        Tone::Good => Some("32"),
+        Tone::Bad => Some("31"),
+        Tone::Busy => Some("33"),
+        Tone::Faint => Some("2"),
+    }
 }
 
 /// PM2's coarse age: one unit, and the smaller one until there are two of the larger.

@@ -9,7 +9,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::Hierarchy;
+use super::cgroup::{Hierarchy, Reader};
+use super::files::Folder;
 
 /// Files of one control group, kept open: a look costs a read or two.
 #[derive(Debug, Default)]
@@ -123,9 +124,19 @@ pub fn own(hierarchy: &Hierarchy, proc: &Path, group: &str) -> Option<u64> {
 }
 
 /// The same of a group whose processes are known; None when it has none.
-pub(super) fn own_of(hierarchy: &Hierarchy, proc: &Path, group: &str, pids: &[u32]) -> Option<u64> {
-    let known = counted(hierarchy, group);
-    known.or_else(|| (!pids.is_empty()).then(|| sum_of(proc, pids)))
+pub(super) fn own_of(
+    reader: &mut Reader<'_>,
+    proc: Option<&Folder>,
+    group: &str,
+    pids: &[u32],
+    buffer: &mut Vec<u8>,
+) -> Option<u64> {
+    let stat = reader.memory_stat(group).map(String::from_utf8_lossy);
+    if let Some(known) = stat.and_then(|stat| parse_stat(&stat)) {
+        return Some(known);
+    }
+    let mut of = |pid: &u32| own_pages(proc?.read(&format!("{pid}/status"), buffer)?);
+    (!pids.is_empty()).then(|| pids.iter().filter_map(&mut of).sum())
 }
 
 fn counted(hierarchy: &Hierarchy, group: &str) -> Option<u64> {
@@ -160,16 +171,20 @@ fn of_process(proc: &Path, pid: u32) -> Option<u64> {
     let mut path = PathBuf::from(proc);
     path.push(pid.to_string());
     path.push("status");
-    let text = fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(&text);
+    own_pages(&fs::read(path).ok()?)
+}
+
+/// Of /proc/PID/status. A process that has ended has neither.
+fn own_pages(status: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(status);
     let field = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .and_then(|rest| rest.split_ascii_whitespace().next())
-            .and_then(|kib| kib.parse::<u64>().ok())
+        let (_, rest) = text.split_once(name)?;
+        let kib = rest.split_ascii_whitespace().next()?;
+        kib.parse::<u64>().ok()
     };
-    // A process that has ended has neither.
-    Some((field("RssAnon:").unwrap_or(0) + field("RssShmem:").unwrap_or(0)) << 10)
+    // The name of the process is in one line, its line breaks escaped.
+    let own = field("\nRssAnon:").unwrap_or(0) + field("\nRssShmem:").unwrap_or(0);
+    Some(own << 10)
 }
 
 fn number(file: &File) -> io::Result<u64> {

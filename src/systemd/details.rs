@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use zbus::{Message, Variant};
 
-use super::call::{self, Answer, PROPERTIES, READ};
+use super::call::{self, Answer, MANAGER, MANAGER_PATH, PROPERTIES, READ};
 use super::manager::Manager;
 use super::state::{UnitState, object_path};
 
@@ -212,6 +212,46 @@ impl Manager {
             .iter()
             .map(|answer| value(Some(answer)).and_then(filled))
             .collect())
+    }
+
+    /// When the manager read its unit files last: when it was started, or at the last daemon-reload. None where it does not tell (systemd 247).
+    pub async fn units_loaded(&self) -> anyhow::Result<Option<SystemTime>> {
+        let property = &(MANAGER, "UnitsLoadTimestamp");
+        let answers = self
+            .ask(READ, || {
+                let get = call::message(false, MANAGER_PATH, PROPERTIES, "Get", property)?;
+                Ok(vec![get])
+            })
+            .await?;
+        Ok(value(answers.first()).and_then(time))
+    }
+
+    /// Whether the files of each unit have changed since the manager read them, drop-ins included.
+    pub async fn need_reload(&self, units: &[String]) -> anyhow::Result<Vec<bool>> {
+        let answers = self
+            .ask(READ, || {
+                units
+                    .iter()
+                    .map(|unit| get(unit, UNIT, "NeedDaemonReload"))
+                    .collect()
+            })
+            .await?;
+        let answer = |answer| value(Some(answer)).unwrap_or_default();
+        Ok(answers.iter().map(answer).collect())
+    }
+
+    /// The drop-ins of each unit as the manager has read them.
+    pub async fn drop_ins(&self, units: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
+        let answers = self
+            .ask(READ, || {
+                units
+                    .iter()
+                    .map(|unit| get(unit, UNIT, "DropInPaths"))
+                    .collect()
+            })
+            .await?;
+        let answer = |answer| value(Some(answer)).unwrap_or_default();
+        Ok(answers.iter().map(answer).collect())
     }
 
     /// Everything about each service, in their order: one GetAll and four Gets each. For another kind of unit, and for

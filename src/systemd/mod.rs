@@ -20,5 +20,6 @@ pub use connect::{Bus, ConnectError, Unreachable};
 pub use details::{Details, Ending, Facts};
 pub use manager::Manager;
 pub use outcome::{Job, JobResult, Outcome, Verb};
+pub use place::{escaped as group_name, usual as usual_place};
 pub use state::UnitState;
 pub use watch::{News, Seen, Settled, Verdict, Watch};

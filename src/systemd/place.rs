@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use super::call::{self, MANAGER, MANAGER_PATH, PROPERTIES, READ};
+use super::connect::Bus;
 use super::details::{SERVICE, get, value};
 use super::manager::Manager;
 
@@ -43,6 +44,36 @@ impl Manager {
     }
 }
 
+/// Where the instances of a template are when nothing says otherwise: the folder that has their control groups, as [`Manager::places`] gives them. A template has a slice of its
+/// own, below that of the system's services or of the user's apps (systemd.special(7)). None for a manager that is neither.
+pub fn usual(bus: &Bus, template: &str) -> Option<String> {
+    let stem = template.split_once('@')?.0;
+    // It is escaped already, but a slice's name has a meaning for `-`, and `\` is the mark of an escape.
+    let escaped = stem.replace('\\', "\\x5c").replace('-', "\\x2d");
+    let (root, slice) = match bus {
+        Bus::System => (String::new(), format!("system-{escaped}.slice")),
+        Bus::User => {
+            let uid = rustix::process::getuid().as_raw();
+            let root = format!("/user.slice/user-{uid}.slice/user@{uid}.service");
+            (root, format!("app-{escaped}.slice"))
+        }
+        Bus::Address(_) => return None,
+    };
+    let group = place(&root, &slice, template);
+    group.rsplit_once('/').map(|(folder, _)| folder.to_owned())
+}
+
+/// The name of a unit's control group in that folder.
+pub fn escaped(name: &str) -> String {
+    let taken = name.starts_with(['_', '.'])
+        || matches!(name, "notify_on_release" | "release_agent" | "tasks")
+        || TAKEN.iter().any(|prefix| name.starts_with(prefix));
+    match taken {
+        true => format!("_{name}"),
+        false => name.to_owned(),
+    }
+}
+
 /// `a-b.slice` lies in `a.slice` (systemd.slice(5)).
 fn place(root: &str, slice: &str, unit: &str) -> String {
     let mut path = root.trim_end_matches('/').to_owned();
@@ -56,19 +87,20 @@ fn place(root: &str, slice: &str, unit: &str) -> String {
     format!("{path}/{}", escaped(unit))
 }
 
-fn escaped(name: &str) -> String {
-    let taken = name.starts_with(['_', '.'])
-        || matches!(name, "notify_on_release" | "release_agent" | "tasks")
-        || TAKEN.iter().any(|prefix| name.starts_with(prefix));
-    match taken {
-        true => format!("_{name}"),
-        false => name.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::place;
+    use super::{place, usual};
+    use crate::systemd::Bus;
+
+    #[test]
+    fn a_template_has_a_slice_of_its_own() {
+        let usual = |template| usual(&Bus::System, template).unwrap();
+        assert_eq!(usual("api@.service"), "/system.slice/system-api.slice");
+        assert_eq!(
+            usual("my-api\\x20b@.service"),
+            "/system.slice/system-my\\x2dapi\\x5cx20b.slice"
+        );
+    }
 
     #[test]
     fn as_systemd_lays_them_out() {

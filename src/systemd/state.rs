@@ -29,6 +29,19 @@ impl UnitState {
         !matches!(self.active.as_str(), "inactive" | "failed")
     }
 
+    /// What [`Manager::not_simply_running`] says by leaving a unit out that has processes; its object's path is not told.
+    pub fn running(name: &str) -> UnitState {
+        UnitState {
+            name: name.to_owned(),
+            load: "loaded".to_owned(),
+            active: "active".to_owned(),
+            sub: "running".to_owned(),
+            job: None,
+            path: String::new(),
+            job_path: None,
+        }
+    }
+
     /// What is known of a unit that systemd has forgotten.
     pub(super) fn gone(name: &str) -> UnitState {
         UnitState {
@@ -118,6 +131,37 @@ impl Manager {
                 .collect();
         }
         Ok(found)
+    }
+
+    /// Of the loaded units whose names match one of the glob patterns, those that are not simply loaded, active and running: with a healthy cluster a reply of
+    /// a few bytes, where 1,000 rows cost systemd and us 2 ms each. systemd compares each word with the load, the active and the sub state.
+    pub async fn not_simply_running(&self, patterns: &[String]) -> anyhow::Result<Vec<UnitState>> {
+        const OTHER: [&str; 14] = [
+            "stub",
+            "not-found",
+            "bad-setting",
+            "error",
+            "merged",
+            "masked",
+            "reloading",
+            "inactive",
+            "failed",
+            "activating",
+            "deactivating",
+            "maintenance",
+            "refreshing",
+            "exited",
+        ];
+        let reply = self
+            .ask_one(
+                READ,
+                MANAGER_PATH,
+                MANAGER,
+                "ListUnitsByPatterns",
+                &(&OTHER[..], patterns),
+            )
+            .await?;
+        Ok(parse(&reply)?)
     }
 
     /// The loaded units whose names match one of the glob patterns (fnmatch(3)). A stopped unit that nothing refers to

@@ -65,6 +65,25 @@ pub fn list(places: &Places) -> io::Result<Vec<Generation>> {
     Ok(found)
 }
 
+/// Number and time of each, oldest first: without reading any. None where they may not be read, or there are none.
+pub fn times(places: &Places) -> Option<Vec<(u64, SystemTime)>> {
+    let entries = fs::read_dir(folder(places)).ok()?.flatten();
+    let mut times: Vec<(u64, SystemTime)> = entries
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            Some((number, entry.metadata().ok()?.modified().ok()?))
+        })
+        .collect();
+    times.sort_unstable();
+    Some(times).filter(|times| !times.is_empty())
+}
+
+/// A file of one: `kind` is `units` or `env`. None: it has no such file, or it cannot be read.
+pub fn file(places: &Places, number: u64, kind: &str, name: &str) -> Option<String> {
+    let folder = folder(places).join(number.to_string()).join(kind);
+    fs::read_to_string(folder.join(name)).ok()
+}
+
 /// The number of the newest one.
 pub fn newest(places: &Places) -> io::Result<Option<u64>> {
     Ok(list(places)?.last().map(|generation| generation.number))

@@ -1,6 +1,7 @@
 //! Unit files on disk: where they live, whose they are, atomic writes, the lock, generations.
 
 pub mod asked;
+pub mod drop_ins;
 pub mod flushed;
 pub mod generations;
 pub mod health;

@@ -1,6 +1,6 @@
 //! How often rpmctl restarted an instance and why, beside the lock: `restarts/STEM@N`, gone after a reboot. What systemd does by itself is in `NRestarts=`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -44,13 +44,23 @@ struct Written {
     at: u64,
 }
 
+fn folder(places: &Places) -> PathBuf {
+    places.on_disk(&places.run).join("restarts")
+}
+
+/// The instances that have any, without their ending.
+pub fn noted(places: &Places) -> HashSet<String> {
+    let entries = std::fs::read_dir(folder(places)).into_iter().flatten();
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().into_string());
+    names.filter_map(Result::ok).collect()
+}
+
 /// `unit` is an instance, with or without its ending.
 fn path(places: &Places, unit: &str) -> PathBuf {
     let instance = unit.strip_suffix(".service").unwrap_or(unit);
-    places
-        .on_disk(&places.run)
-        .join("restarts")
-        .join(Path::new(instance).file_name().unwrap_or_default())
+    folder(places).join(Path::new(instance).file_name().unwrap_or_default())
 }
 
 /// Notes that the instance is restarted now; whole or not at all. Errors name the file.
@@ -113,6 +123,7 @@ mod tests {
         for reason in [&memory, &Reason::Schedule, &memory] {
             note(&places, &unit, reason).unwrap();
         }
+        assert_eq!(noted(&places), HashSet::from(["api@0".to_owned()]));
         let found = read(&places, "api@0").unwrap();
         let counts = BTreeMap::from([("memory".to_owned(), 2), ("schedule".to_owned(), 1)]);
         assert_eq!((found.counts, found.reason), (counts, "memory".to_owned()));

@@ -1,13 +1,16 @@
-//! The count of an instance's failed starts and the wait before its next one, which its scripts (templates/start.sh, backoff.sh) keep in its runtime folder.
+//! What the scripts of an instance (templates/start.sh, asked.sh, backoff.sh) keep in its runtime folder: its restarts and when it began, the count of its
+//! failed starts, and the wait before its next one.
 //!
 //! That folder belongs to the app's user, who may put anything there: no link is followed, nothing but a regular file is read, and little of it.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::Places;
 
@@ -28,6 +31,50 @@ pub fn last_end(places: &Places, unit: &str) -> Option<[String; 3]> {
     Some([word()?, word()?, word()?])
 }
 
+/// A run of an instance, as its start script wrote it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// How often it was started since it was last stopped, less the starts that were asked for: `NRestarts=`, but that a restart which was asked for does
+    /// not end the count.
+    pub restarts: u32,
+    /// From the machine's boot to its start, in hundredths of a second.
+    pub began: Duration,
+    /// The number of its main process.
+    pub pid: u32,
+}
+
+/// The folder that has the runtime folders of all instances, kept open.
+#[derive(Debug)]
+pub struct Folders(OwnedFd);
+
+impl Folders {
+    /// None where nothing of ours has run yet.
+    pub fn open(places: &Places) -> Option<Folders> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let run = places.on_disk(&places.run);
+        openat(CWD, run, flags, Mode::empty()).ok().map(Folders)
+    }
+
+    /// The run that goes on; None where no script of this kind wrote it down, or it was told to end. What it says is right while that process is
+    /// the instance's: a later run has another.
+    pub fn run(&self, instance: &str) -> Option<Run> {
+        // Opening a FIFO so does not block, and reading one says that there is nothing.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = openat(&self.0, format!("{instance}/run"), flags, Mode::empty()).ok()?;
+        let mut text = [0; LONGEST as usize];
+        let length = rustix::io::read(&file, &mut text).ok()?;
+        let mut words = std::str::from_utf8(&text[..length])
+            .ok()?
+            .split_ascii_whitespace();
+        let run = Run {
+            restarts: words.next()?.parse().ok()?,
+            began: Duration::from_millis(words.next()?.parse::<u64>().ok()?.checked_mul(10)?),
+            pid: words.next()?.parse().ok()?,
+        };
+        words.next().is_none().then_some(run)
+    }
+}
+
 /// The beginning of a file that somebody else may have put there. Never blocks.
 fn read(path: &Path) -> Option<String> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -44,13 +91,13 @@ fn read(path: &Path) -> Option<String> {
     Some(text)
 }
 
-/// Ends both for instances that were stopped. systemd does it, but for one that was stopped between two automatic restarts: it runs no `ExecStop=`
+/// Ends all of it for instances that were stopped. systemd does it, but for one that was stopped between two automatic restarts: it runs no `ExecStop=`
 /// there, and keeps the folder (seen on 252). A link goes itself; a folder in a file's place, which the scripts do not read, stays. Errors name the file.
 pub fn forget<'a>(places: &Places, units: impl IntoIterator<Item = &'a String>) -> io::Result<()> {
     let run = places.on_disk(&places.run);
     let instances = units.into_iter().filter(|unit| unit.contains('@'));
     for instance in instances.filter_map(|unit| unit.strip_suffix(".service")) {
-        for file in ["starts", "wait"] {
+        for file in ["run", "starts", "wait"] {
             let file = run.join(instance).join(file);
             match std::fs::remove_file(&file) {
                 Ok(()) => {}
@@ -74,7 +121,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use rustix::fs::{FileType, mknodat};
 
     use super::*;
 
@@ -121,5 +168,61 @@ mod tests {
         assert_eq!(read(), None, "a terabyte");
         fs::write(&wait, "1 2 3 \x1b[2J exited 3\n").unwrap();
         assert_eq!(read(), None, "what a terminal would obey");
+    }
+
+    #[test]
+    fn a_run_is_what_the_start_script_wrote() {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::system().below(root.path().into());
+        assert!(Folders::open(&places).is_none());
+        let file = root.path().join("run/rpmctl/api@0/run");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let folders = Folders::open(&places).unwrap();
+        assert_eq!(folders.run("api@0"), None);
+        let script = |script: &str, args: &[&str]| {
+            let ended = std::process::Command::new("/bin/sh")
+                .args(["-c", script, "name"])
+                .arg(file.parent().unwrap())
+                .args(args)
+                .env("MAINPID", "1")
+                .output()
+                .unwrap();
+            let said = String::from_utf8(ended.stdout).unwrap();
+            assert!(ended.status.success() && ended.stderr.is_empty(), "{said}");
+            said
+        };
+        let start = || {
+            let script_text = include_str!("../../templates/start.sh");
+            let pid = script(script_text, &["0", "0", "sh", "-c", "echo $$"]);
+            let run = folders.run("api@0").unwrap();
+            assert_eq!(pid.trim(), run.pid.to_string());
+            let uptime = fs::read_to_string("/proc/uptime").unwrap();
+            let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+            let age = uptime - run.began.as_secs_f64();
+            assert!((-0.01..60.0).contains(&age), "{age}");
+            run.restarts
+        };
+        assert_eq!([start(), start(), start()], [0, 1, 2]);
+        script(include_str!("../../templates/asked.sh"), &[]);
+        assert_eq!(folders.run("api@0"), None, "it was told to end");
+        assert_eq!([start(), start()], [2, 3]);
+
+        for text in [
+            "",
+            "1",
+            "1 -",
+            "-1 2 3",
+            "1 2 3 4",
+            "1 99999999999999999999 3",
+        ] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(folders.run("api@0"), None, "{text:?}");
+        }
+        fs::remove_file(&file).unwrap();
+        mknodat(CWD, &file, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(folders.run("api@0"), None, "a FIFO");
+        fs::remove_file(&file).unwrap();
+        symlink("/proc/uptime", &file).unwrap();
+        assert_eq!(folders.run("api@0"), None, "a link");
     }
 }

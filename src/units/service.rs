@@ -79,15 +79,10 @@ pub fn fill(
         (Some(_), None) => &["starts"],
         _ => &["starts", "wait"],
     };
-    let forget: String = files
-        .iter()
-        .map(|file| format!(r#" "$1/{file}""#))
-        .collect();
+    let asked = shell(include_str!("../../templates/asked.sh"), name);
     context.insert(
         "exec_stop",
-        &(!files.is_empty())
-            .then(|| shell(&format!(r#"[ -z "$MAINPID" ] || rm -f{forget}"#), name))
-            .map(|line| format!(":{line}")),
+        &format!(":{}", [&[asked.as_str()], files].concat().join(" ")),
     );
     let look_back = if backoff(app).is_some() {
         Some(include_str!("../../templates/ended.sh"))
@@ -191,7 +186,8 @@ pub(super) fn fill_surroundings(
 /// the first word of a command line may not (systemd.service(5)).
 ///
 /// The script prints an empty line, which journald drops: with it journald knows whose lines follow, even of a process that ends at once (165 of 600
-/// lines were lost without it). Then it counts the failed starts in a row, unless the argument after its folder is 0.
+/// lines were lost without it). Then it writes down this run, for who looks at the instance (`unit_files::starts`): how many restarts there were that
+/// nobody ordered, when it began, and its process. Then it counts the failed starts in a row, unless the argument after its folder is 0.
 fn exec_start(app: &App) -> Result<String, String> {
     let name = app.name.as_str();
     let program = app

@@ -330,8 +330,9 @@ fn in_run(page: &mut Page, run: &Path) {
             "how often an instance was restarted for which reason; see rpmctl-watch(8)",
         ),
         (
-            "NAME@N/starts, NAME@N/wait",
-            "of an instance: how many starts in a row have failed, and when the last began; how long the last start waited\n\
+            "NAME@N/run, NAME@N/starts, NAME@N/wait",
+            "of an instance: how often it was restarted without an order, when this run began (hundredths of a second since the machine's boot), and its\n\
+             process, or - once it was told to end; how many starts in a row have failed, and when the last began; how long the last start waited\n\
              (exp_backoff_restart_delay), when the last run began and ended, and how. NAME@N is the instance's RUNTIME_DIRECTORY, belongs to\n\
              its user, outlives restarts and goes when it stops",
         ),

@@ -53,5 +53,6 @@ mod steered;
 mod sticky;
 mod talker;
 mod user;
+mod view;
 mod watch;
 mod watch_files;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::marks::{self, Ground};
 use super::{Ended, Row, State};
 use crate::apply::Machine;
 use crate::apply::target::Selected;
 use crate::plan::Observed;
 use crate::process::{self, Queue};
-use crate::units::Facts;
+use crate::units::{AppUnits, Facts};
 
 /// An app as it is.
 #[derive(Clone, Debug)]
@@ -43,10 +44,23 @@ pub enum Mark {
 pub async fn apps<'a>(
     machine: &Machine,
     observed: &'a Observed,
-    apps: &'a BTreeMap<String, crate::units::AppUnits>,
+    apps: &'a BTreeMap<String, AppUnits>,
     selected: &[Selected<'a>],
 ) -> anyhow::Result<Vec<App<'a>>> {
-    let rows = super::rows(&machine.places, &machine.manager, apps, selected).await?;
+    let ground = Ground::read(&machine.places, apps);
+    let of: Vec<&AppUnits> = selected
+        .iter()
+        .map(|one| &apps[one.facts.app.as_str()])
+        .collect();
+    let (rows, need_reload) = tokio::try_join!(
+        super::rows(&machine.places, &machine.manager, apps, selected),
+        marks::need_reload(machine, &of, &ground)
+    )?;
+    let need_reload: BTreeMap<&str, bool> = of
+        .iter()
+        .map(|app| app.facts.app.as_str())
+        .zip(need_reload)
+        .collect();
     let mut by_app: BTreeMap<&str, Vec<Row<'a>>> = BTreeMap::new();
     for row in rows {
         by_app.entry(row.facts.app.as_str()).or_default().push(row);
@@ -61,15 +75,22 @@ pub async fn apps<'a>(
         .collect();
     let queues = process::queues(&listens);
     Ok(by_app
-        .into_values()
+        .into_iter()
         .zip(queues)
-        .map(|(rows, queue)| App {
-            facts: rows[0].facts,
-            boots: boots(rows[0].facts),
-            queue,
-            marks: vec![],
-            generation: None,
-            rows,
+        .map(|((name, rows), queue)| {
+            let (mut marks, generation) =
+                marks::of_app(&machine.places, &ground, &apps[name], &rows);
+            if need_reload[name] {
+                marks.push(Mark::NeedsReload);
+            }
+            App {
+                facts: rows[0].facts,
+                boots: boots(rows[0].facts),
+                queue,
+                marks,
+                generation,
+                rows,
+            }
         })
         .collect())
 }

@@ -2,14 +2,15 @@
 
 mod app;
 mod job;
+mod look;
+mod marks;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use crate::model::ending;
-use crate::process::{self, Hierarchy, Requests, custom, requests};
-use crate::systemd::{Manager, UnitState};
+use crate::process::{self, Requests, custom};
+use crate::systemd::{self, Manager, UnitState};
 use crate::unit_files::health::{self, Health};
 use crate::unit_files::{Places, reasons};
 use crate::units::{AppUnits, Facts};
@@ -18,6 +19,7 @@ use super::target::{self, Selected};
 
 pub use app::{App, Mark, apps};
 pub use job::Ended;
+use look::{Group, Usual, Wanted, look};
 
 /// An instance as it is.
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ pub struct Row<'a> {
     pub uptime: Option<Duration>,
     /// Automatic restarts since the last start by hand: systemd's, and those that the watcher asked for since the last stop.
     pub restarts: Option<u32>,
-    /// Of these, those that systemd made of itself: crashes, and ends that `autorestart` does not put up with.
+    /// Of these, those that systemd made of itself: crashes, and ends that `autorestart` does not put up with. Those of the runs since it was last stopped.
     pub crashes: Option<u32>,
     /// What its processes use, as two looks need it: [`process::cpu_percent`].
     pub usage: Option<process::Usage>,
@@ -97,7 +99,11 @@ impl State {
 
     /// `again`: it waits longer before each automatic restart, and this is one.
     pub fn of(unit: &UnitState, again: bool) -> State {
-        match (unit.active.as_str(), unit.sub.as_str()) {
+        State::in_words(&unit.active, &unit.sub, again)
+    }
+
+    fn in_words(active: &str, sub: &str, again: bool) -> State {
+        match (active, sub) {
             ("activating", "start-pre") if again => State::WaitingRestart,
             ("active" | "reloading" | "refreshing", _) => State::Online,
             ("activating", "auto-restart" | "auto-restart-queued") => State::WaitingRestart,
@@ -116,89 +122,210 @@ pub async fn rows<'a>(
     apps: &'a BTreeMap<String, AppUnits>,
     selected: &[Selected<'a>],
 ) -> anyhow::Result<Vec<Row<'a>>> {
-    let wanted = |app: &str, instance: u32| {
-        selected.iter().any(|one| {
-            let numbers = one.instances.as_ref();
-            one.facts.app.as_str() == app && numbers.is_none_or(|n| n.contains(&instance))
-        })
-    };
-    let chosen: Vec<(usize, &Facts, u32)> = target::ids(apps)
-        .enumerate()
-        .filter(|(_, (app, instance))| wanted(app, *instance))
-        .map(|(id, (app, instance))| (id, &apps[app].facts, instance))
-        .collect();
-    let names: Vec<String> = chosen
+    read(places, manager, apps, selected, true).await
+}
+
+/// The same without what their apps count and tell of themselves, `requests` and `custom`.
+pub async fn plain_rows<'a>(
+    places: &Places,
+    manager: &Manager,
+    apps: &'a BTreeMap<String, AppUnits>,
+    selected: &[Selected<'a>],
+) -> anyhow::Result<Vec<Row<'a>>> {
+    read(places, manager, apps, selected, false).await
+}
+
+struct Chosen<'a> {
+    id: usize,
+    facts: &'a Facts,
+    instance: u32,
+    unit: String,
+}
+
+/// The kernel's files are read while systemd answers. What it leaves out of its answer runs where its control group has processes; only of the others, and
+/// of those without a start script of ours, is asked more.
+async fn read<'a>(
+    places: &Places,
+    manager: &Manager,
+    apps: &'a BTreeMap<String, AppUnits>,
+    selected: &[Selected<'a>],
+    counted: bool,
+) -> anyhow::Result<Vec<Row<'a>>> {
+    let chosen = chosen(apps, selected);
+    if chosen.is_empty() {
+        return Ok(vec![]);
+    }
+    let mut usual = Usual::of(manager.bus());
+    let wanted: Vec<Wanted> = chosen
         .iter()
-        .map(|(_, facts, instance)| facts.app.instance(*instance))
+        .map(|one| Wanted {
+            instance: stem(&one.unit).to_owned(),
+            group: usual.group(&one.facts.app.template()),
+        })
         .collect();
-    let states = manager.states(&names).await?;
-    let groups = manager.likely_control_groups(&states).await?;
-    // The kernel's files are read while systemd answers.
-    let reading = tokio::task::spawn_blocking(move || usage(&groups));
-    let facts = manager.facts(&states).await?;
-    let usage = reading.await?;
-    let of: Vec<&Facts> = chosen.iter().map(|(_, facts, _)| *facts).collect();
-    let mut ended = job::ended(manager, &of, &states, &facts).await?;
-    let next_runs = next_runs(manager, selected).await?;
+    let ground = places.clone();
+    let looking = tokio::task::spawn_blocking(move || look(&ground, &wanted, counted));
+    let patterns = patterns(selected);
+    let (other, next_runs) = tokio::try_join!(
+        manager.not_simply_running(&patterns),
+        next_runs(manager, selected)
+    )?;
+    let other: HashMap<&str, &UnitState> = other
+        .iter()
+        .map(|unit| (unit.name.as_str(), unit))
+        .collect();
+    let mut seen = looking.await?;
+
+    // Neither here nor there: stopped, somewhere else, or on its way from one state to the next.
+    let unclear: Vec<usize> = (0..chosen.len())
+        .filter(|number| !seen[*number].runs())
+        .collect();
+    let names: Vec<String> = unclear
+        .iter()
+        .map(|number| chosen[*number].unit.clone())
+        .collect();
+    let found = manager.states(&names).await?;
+    let groups = manager.likely_control_groups(&found).await?;
+    let elsewhere: Vec<(usize, Wanted)> = unclear
+        .iter()
+        .zip(groups)
+        .filter_map(|(number, group)| {
+            let instance = stem(&chosen[*number].unit).to_owned();
+            let group = Some(Group::At(group?));
+            Some((*number, Wanted { instance, group }))
+        })
+        .collect();
+    if !elsewhere.is_empty() {
+        let (numbers, wanted): (Vec<usize>, Vec<Wanted>) = elsewhere.into_iter().unzip();
+        let ground = places.clone();
+        let looking = tokio::task::spawn_blocking(move || look(&ground, &wanted, counted));
+        for (number, found) in numbers.into_iter().zip(looking.await?) {
+            seen[number] = found;
+        }
+    }
+    // None: it runs, and there is nothing more to say.
+    let mut states: Vec<Option<UnitState>> = chosen
+        .iter()
+        .map(|one| other.get(one.unit.as_str()).map(|state| (*state).clone()))
+        .collect();
+    for (number, state) in unclear.into_iter().zip(found) {
+        states[number] = Some(state);
+    }
+    let (asked, units): (Vec<usize>, Vec<UnitState>) = (0..chosen.len())
+        .filter_map(|number| match &states[number] {
+            Some(state) if state.active != "active" => Some((number, state.clone())),
+            _ if seen[number].run_now().is_none() => {
+                Some((number, UnitState::running(&chosen[number].unit)))
+            }
+            _ => None,
+        })
+        .unzip();
+    let facts = manager.facts(&units).await?;
+    let of: Vec<&Facts> = asked.iter().map(|number| chosen[*number].facts).collect();
+    let mut ended: HashMap<usize, Ended> = job::ended(manager, &of, &units, &facts)
+        .await?
+        .into_iter()
+        .map(|(place, ended)| (asked[place], ended))
+        .collect();
+    let mut facts: HashMap<usize, systemd::Facts> = asked.into_iter().zip(facts).collect();
+    let noted = reasons::noted(places);
     let mut rows = Vec::with_capacity(chosen.len());
-    let known = chosen.into_iter().zip(states).zip(&facts).zip(usage);
-    for (index, (((chosen, state), fact), usage)) in known.enumerate() {
-        let (id, app, instance) = chosen;
+    for (number, ((chosen, state), seen)) in chosen.into_iter().zip(states).zip(seen).enumerate() {
+        let app = chosen.facts;
+        let fact = facts.remove(&number).unwrap_or_default();
         // A start that is under way for the first time has not ended yet.
+        let (active, sub) = state.map_or_else(
+            || ("active".to_owned(), "running".to_owned()),
+            |state| (state.active, state.sub),
+        );
         let ending = fact.ending.as_ref().filter(|ending| {
             let none = ending.code == 0 && matches!(ending.result.as_str(), "" | "success");
-            state.active != "inactive" && !none
+            active != "inactive" && !none
         });
-        let restarted = reasons::read(places, &state.name);
-        let uptime = usage.as_ref().and_then(|usage| usage.age);
-        // What was killed leaves its file behind.
-        let started = uptime.and_then(|uptime| SystemTime::now().checked_sub(uptime));
-        let custom = started.and_then(|started| {
-            let instance = state.name.strip_suffix(".service")?;
-            custom::read(&places.on_disk(&places.run).join(instance), Some(started))
-        });
+        let counted = match active.as_str() {
+            "active" => seen.run_now(),
+            _ => seen.run,
+        };
+        let crashes = counted.map(|run| run.restarts).max(fact.restarts);
+        let known = noted.contains(stem(&chosen.unit));
+        let restarted = known.then(|| reasons::read(places, &chosen.unit)).flatten();
+        let usage = seen.usage;
         rows.push(Row {
             facts: app,
-            id,
-            instance,
-            state: State::of(
-                &state,
-                app.backoff.is_some() && fact.restarts.is_some_and(|count| count > 0),
+            id: chosen.id,
+            instance: chosen.instance,
+            state: State::in_words(
+                &active,
+                &sub,
+                app.backoff.is_some() && crashes.is_some_and(|count| count > 0),
             ),
             pid: usage.as_ref().and_then(|usage| usage.main_pid),
-            uptime,
+            uptime: usage.as_ref().and_then(|usage| usage.age),
             cpu: usage.as_ref().and_then(process::cpu_percent_since_start),
             memory: usage.as_ref().and_then(|usage| usage.memory),
             usage,
-            crashes: fact.restarts,
-            restarts: fact
-                .restarts
+            crashes,
+            restarts: crashes
                 .map(|count| count + restarted.as_ref().map_or(0, reasons::Restarts::automatic)),
             restarted,
             why: ending.map(|ending| {
                 ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)
             }),
-            ended: ended.remove(&index),
+            ended: ended.remove(&number),
             next_run: next_runs.get(app.app.as_str()).copied(),
-            requests: requests::read(&runtime_folder(places, &state.name)),
-            custom: custom.unwrap_or_default(),
+            requests: seen.requests,
+            custom: seen.custom.unwrap_or_default(),
             health: app
                 .health
                 .as_ref()
-                .filter(|_| state.active == "active")
-                .and_then(|_| health::read(places, &state.name)),
-            unit: state.name,
-            active: state.active,
-            sub: state.sub,
+                .filter(|_| active == "active")
+                .and_then(|_| health::read(places, &chosen.unit)),
+            unit: chosen.unit,
+            active,
+            sub,
         });
     }
     Ok(rows)
 }
 
-/// `RuntimeDirectory=rpmctl/%N`
-fn runtime_folder(places: &Places, unit: &str) -> PathBuf {
-    let instance = unit.strip_suffix(".service").unwrap_or(unit);
-    places.on_disk(&places.run).join(instance)
+fn chosen<'a>(apps: &'a BTreeMap<String, AppUnits>, selected: &[Selected<'a>]) -> Vec<Chosen<'a>> {
+    let selected: HashMap<&str, Option<&Vec<u32>>> = selected
+        .iter()
+        .map(|one| (one.facts.app.as_str(), one.instances.as_ref()))
+        .collect();
+    let wanted = |app: &str, instance: u32| {
+        let numbers = selected.get(app);
+        numbers.is_some_and(|numbers| numbers.is_none_or(|n| n.contains(&instance)))
+    };
+    target::ids(apps)
+        .enumerate()
+        .filter(|(_, (app, instance))| wanted(app, *instance))
+        .map(|(id, (app, instance))| {
+            let facts = &apps[app].facts;
+            Chosen {
+                id,
+                facts,
+                instance,
+                unit: facts.app.instance(instance),
+            }
+        })
+        .collect()
+}
+
+/// systemd compares what it has not left out by its state with every pattern: beyond this many, with one that takes the units of others along.
+const PATTERNS: usize = 32;
+
+fn patterns(selected: &[Selected<'_>]) -> Vec<String> {
+    let glob = |one: &Selected<'_>| format!("{}@*.service", one.facts.app.stem());
+    match selected.len() {
+        0..=PATTERNS => selected.iter().map(glob).collect(),
+        _ => vec!["*@*.service".to_owned()],
+    }
+}
+
+/// The name of an instance's unit without its ending, as `%N` has it: of its runtime folder too, `RuntimeDirectory=rpmctl/%N`.
+fn stem(unit: &str) -> &str {
+    unit.strip_suffix(".service").unwrap_or(unit)
 }
 
 async fn next_runs<'a>(
@@ -216,14 +343,4 @@ async fn next_runs<'a>(
     Ok(named
         .filter_map(|(facts, time)| Some((facts.app.as_str(), time?)))
         .collect())
-}
-
-fn usage(groups: &[Option<String>]) -> Vec<Option<process::Usage>> {
-    let known: Vec<&str> = groups.iter().flatten().map(String::as_str).collect();
-    let mut read =
-        process::read(&Hierarchy::of_this_machine(), Path::new("/proc"), &known).into_iter();
-    groups
-        .iter()
-        .map(|group| group.as_ref().and_then(|_| read.next().flatten()))
-        .collect()
 }
