@@ -11,7 +11,7 @@ const APP: &[&str] = &["app"];
 const INSTANCE: &[&str] = &["app", "index"];
 
 /// In the order in which they are written.
-pub const FAMILIES: [Family; 23] = [
+pub const FAMILIES: [Family; 25] = [
     Family {
         name: "rpmctl_app_up",
         kind: Kind::Gauge,
@@ -273,6 +273,30 @@ pub const FAMILIES: [Family; 23] = [
             for (labels, row) in &view.rows {
                 let latency = row.health.as_ref().and_then(|health| health.latency);
                 some(out, labels, latency.map(|latency| latency.as_secs_f64()));
+            }
+        },
+    },
+    Family {
+        name: "rpmctl_job_last_run_success",
+        kind: Kind::Gauge,
+        labels: INSTANCE,
+        help: "Of a job (autorestart = false) that has run since boot and does not run now: 0 when it failed, else 1",
+        samples: |view, out| {
+            for (labels, row) in &view.rows {
+                some(out, labels, row.ended.as_ref().map(|ended| flag(ended.ok)));
+            }
+        },
+    },
+    Family {
+        name: "rpmctl_job_last_run_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: INSTANCE,
+        help: "When that run of the job ended, since the epoch",
+        samples: |view, out| {
+            for (labels, row) in &view.rows {
+                let at = row.ended.as_ref().and_then(|ended| ended.at);
+                let time = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                some(out, labels, time.map(|time| time.as_secs_f64()));
             }
         },
     },

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::apply::view::{Mark, State};
+use crate::apply::view::{Ended, Mark, State};
 use crate::process::requests::{Histogram, Requests};
 use crate::process::{Queue, Usage, custom};
 use crate::unit_files::health::Health;
@@ -132,6 +132,11 @@ fn a_machine() {
         memory: None,
         crashes: None,
         restarted: None,
+        ended: Some(Ended {
+            ok: false,
+            words: "exited with code 3".into(),
+            at: Some(UNIX_EPOCH + Duration::from_millis(1_795_000_100_500)),
+        }),
         ..row(&api, 1)
     };
     let apps = [

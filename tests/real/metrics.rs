@@ -162,6 +162,16 @@ fn others_read_it_and_the_figures_are_those_of_the_instances() {
         "error: /srv/none/rpmctl.prom: its folder is not there\n  it is the one of node_exporter's --collector.textfile.directory\n"
     );
 
+    // A job, by how it ended.
+    let ended = "rpmctl_job_last_run_success{app=\"job\",index=\"0\"}";
+    assert_eq!(value(&seen(), ended), None);
+    rpmctl(bed, &["start", "job"]);
+    bed.wait_until("the job has failed", PATIENCE, || {
+        value(&seen(), ended) == Some(0.0)
+    });
+    let when = "rpmctl_job_last_run_timestamp_seconds{app=\"job\",index=\"0\"}";
+    assert!(value(&seen(), when).is_some_and(|when| when >= first));
+
     // A crash is counted, by what it was.
     let crashed = format!("rpmctl_instance_restarts_total{{{api}\"0\",reason=\"crash\"}}");
     assert_eq!(value(&seen(), &crashed), Some(0.0));
