@@ -169,6 +169,8 @@ fn it_follows_what_happens_and_leaves_the_terminal_as_it_was() {
 fn without_a_terminal_it_prints_each_look() {
     let bed = bed::shared();
     apply(bed, "looked-at", 1);
+    // Where no app is left, other words say so.
+    apply(bed, "looked-past", 1);
     let mut json = bed.spawn(&["rpmctl", "status", "--watch", "0.1", "--json", "looked-at"]);
     bed.wait_until("three documents", PATIENCE, || {
         json.printed().0.lines().count() >= 3
@@ -199,6 +201,8 @@ fn without_a_terminal_it_prints_each_look() {
         "{output}"
     );
     assert!(!output.stdout.contains('\x1b'), "{output}");
+
+    bed.ok(&["rpmctl", "delete", "looked-past"]);
 
     // Nobody reads it any more.
     let output = bed.run(&["sh", "-c", "rpmctl status --watch 0.1 | head -1"]);

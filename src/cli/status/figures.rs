@@ -134,10 +134,12 @@ pub fn rate(per_second: f64) -> String {
     }
 }
 
-/// `0.4ms`, `12ms`, `1.2s`.
+/// `0.04ms`, `1.2ms`, `12ms`, `1.2s`.
 pub fn response(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
-    if ms < 9.95 {
+    if ms < 0.995 {
+        format!("{ms:.2}ms")
+    } else if ms < 9.95 {
         format!("{ms:.1}ms")
     } else if ms < 999.5 {
         format!("{ms:.0}ms")

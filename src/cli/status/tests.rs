@@ -351,7 +351,10 @@ fn words_for_figures() {
     use super::figures::{rate, response};
     let rates = [0.0, 0.04, 0.44, 9.94, 9.96, 123.4, 99_999.0].map(rate);
     assert_eq!(rates, ["0", "0.0", "0.4", "9.9", "10", "123", "99999"]);
-    let times = [0, 1_240, 9_960, 12_400, 999_600, 1_240_000].map(Duration::from_micros);
+    let times = [0, 44, 1_240, 9_960, 12_400, 999_600, 1_240_000].map(Duration::from_micros);
     let words = times.map(response);
-    assert_eq!(words, ["0.0ms", "1.2ms", "10ms", "12ms", "1.0s", "1.2s"]);
+    assert_eq!(
+        words,
+        ["0.00ms", "0.04ms", "1.2ms", "10ms", "12ms", "1.0s", "1.2s"]
+    );
 }
