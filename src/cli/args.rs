@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::hosts::Host;
+
 /// PM2's cluster mode on systemd: ecosystem files become units, systemd runs them.
 #[derive(Parser, Debug)]
 #[command(name = "rpmctl", version, about, disable_help_subcommand = true)]
@@ -15,6 +17,12 @@ pub struct Cli {
     /// Work with the user's own service manager instead of the system's
     #[arg(long, global = true)]
     pub user: bool,
+    /// Work on another machine through ssh: [USER@]HOST[:PORT]; given several times, on each
+    #[arg(short = 'H', long = "host", value_name = "HOST", global = true, value_parser = Host::parse)]
+    pub hosts: Vec<Host>,
+    /// With -H: how long to wait until a machine answers
+    #[arg(long, value_name = "SECONDS", global = true, default_value = "10", value_parser = seconds)]
+    pub host_timeout: f64,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -83,12 +91,35 @@ pub enum Command {
     /// Gives the terminal back when monit was killed; started by `monit` alone
     #[command(name = crate::monit::guard::COMMAND, hide = true)]
     MonitGuard,
+    /// A command that another machine's rpmctl gives with -H
+    #[command(name = "__at", hide = true)]
+    At(AtArgs),
     /// Process 1 of a private systemd; called by `run` alone
     #[command(name = "__private-init", hide = true)]
     PrivateInit {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
+}
+
+/// What comes through ssh.
+#[derive(Args, Debug)]
+pub struct AtArgs {
+    /// JSON is printed, asked for or not
+    #[arg(long)]
+    pub as_json: bool,
+    /// The line of versions of the one who calls
+    pub line: String,
+    /// The arguments, encoded
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<std::ffi::OsString>,
+}
+
+fn seconds(text: &str) -> Result<f64, &'static str> {
+    let seconds = text.parse().ok();
+    seconds
+        .filter(|seconds| (0.1..=3600.0).contains(seconds))
+        .ok_or("write seconds from 0.1 to 3600")
 }
 
 /// Which file, and what of it.

@@ -14,7 +14,7 @@ use crate::config::{Checked, Options, Written};
 pub struct CheckArgs {
     /// The file; - for standard input
     #[arg(default_value = DEFAULT_FILE)]
-    file: PathBuf,
+    pub file: PathBuf,
     /// Overlay the env_<NAME> tables
     #[arg(long, value_name = "NAME")]
     env: Option<String>,

@@ -8,6 +8,7 @@ mod completions;
 mod control;
 mod ecosystem;
 mod flush;
+pub mod hosts;
 mod init;
 mod interrupt;
 mod list;
@@ -57,6 +58,17 @@ pub fn main() -> ExitCode {
     if let Command::MonitGuard = cli.command {
         return crate::monit::guard::main();
     }
+    let cli = match cli.command {
+        Command::At(args) => match hosts::at::asked(&args) {
+            Ok(Ok(cli)) => {
+                hosts::at::end_with_the_caller();
+                cli
+            }
+            Ok(Err(error)) => return usage(&verbs::with_tip(error)),
+            Err(error) => return report::end(error),
+        },
+        _ => cli,
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -83,6 +95,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    if !cli.hosts.is_empty() {
+        return hosts::run(cli, std::env::args_os().skip(1).collect()).await;
+    }
     let user = cli.user;
     match cli.command {
         Command::Init(args) => init::run(args),
@@ -111,7 +126,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Watch => watch::run(user).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
-        Command::PrivateInit { .. } | Command::MonitGuard => {
+        Command::PrivateInit { .. } | Command::MonitGuard | Command::At(_) => {
             unreachable!("handled before the runtime starts")
         }
     }

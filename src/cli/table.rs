@@ -35,11 +35,21 @@ impl<T: ToString> From<T> for Cell {
     }
 }
 
-/// Whether stdout takes colour: a terminal, and NO_COLOR (no-color.org) unset or empty.
+/// Whether stdout takes colour: a terminal, or whoever reads it says that it ends on one (CLICOLOR_FORCE, bixense.com/clicolors); and NO_COLOR
+/// (no-color.org) unset or empty.
 pub fn colour() -> bool {
-    std::io::stdout().is_terminal()
+    let forced =
+        std::env::var_os("CLICOLOR_FORCE").is_some_and(|set| !set.is_empty() && set != "0");
+    (forced || std::io::stdout().is_terminal())
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// How wide the terminal on stdout is.
+pub fn columns() -> Option<u16> {
+    let stdout = std::io::stdout();
+    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
 }
 
 /// The same for stderr.

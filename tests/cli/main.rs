@@ -3,6 +3,7 @@
 mod files;
 mod flush;
 mod here;
+mod hosts;
 mod monit;
 mod names;
 mod no_systemd;

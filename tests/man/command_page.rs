@@ -15,7 +15,10 @@ pub fn text() -> String {
     page.section("NAME");
     page.text("rpmctl - PM2's cluster mode on systemd: ecosystem files become units");
     page.section("SYNOPSIS");
-    page.tagged("rpmctl", "[--user] COMMAND [OPTIONS] [ARGUMENTS]");
+    page.tagged(
+        "rpmctl",
+        "[--user] [-H HOST]... COMMAND [OPTIONS] [ARGUMENTS]",
+    );
     page.section("DESCRIPTION");
     page.text(
         "Compiles an ecosystem file, see ecosystem.toml(5), to systemd units, shows what would change, does it over D-Bus\n\
@@ -50,6 +53,21 @@ pub fn text() -> String {
         page.tagged(binding.shown, &format!("{}.", capital(binding.what)));
     }
     super::metrics_part::of_command(&mut page);
+    page.section("OTHER MACHINES");
+    page.text(
+        "With -H the command is given to the rpmctl of another machine, of the same version line, through ssh(1) and its configuration. HOST is\n\
+         [USER@]HOST, [USER@]HOST:PORT or ssh://[USER@]HOST[:PORT]; --user goes along. A FILE is one of that machine and has to be a whole path; - sends\n\
+         standard input, whose relative paths then begin at the home there. init, render, run, watch, schema and completions are about this machine alone.",
+    );
+    page.paragraph(
+        "Given several times, commands run on one machine after another and stop at the first that fails. status and list ask all at once and show one\n\
+         table with a column host; a machine that does not answer within --host-timeout is a row, unreachable, and the exit status is 1. With --json each\n\
+         row has a host, and a machine that did not answer is an object of host and unreachable, the reason.",
+    );
+    page.paragraph(
+        "Where standard input is no terminal, and for several machines in one table, ssh asks for nothing (BatchMode). When the connection goes away, what\n\
+         runs there is interrupted as by Ctrl-C.",
+    );
     page.section("EXIT STATUS");
     for (code, what) in [
         ("0", "Done, or there was nothing to do."),
@@ -61,7 +79,10 @@ pub fn text() -> String {
             "2",
             "Wrong usage; or, of plan --detailed-exitcode, there are changes.",
         ),
-        ("3", "Of status: something wanted is not running."),
+        (
+            "3",
+            "Of status: something wanted is not running; of several machines, and all answered.",
+        ),
         (
             "130, 143",
             "It was ended by SIGINT, SIGTERM; of reload and apply, instances are left to do.",
@@ -72,6 +93,14 @@ pub fn text() -> String {
     files(&mut page);
     page.section("ENVIRONMENT");
     page.tagged("NO_COLOR", "When set and not empty, nothing is coloured.");
+    page.tagged(
+        "CLICOLOR_FORCE",
+        "When set and neither empty nor 0, what goes to no terminal is coloured too.",
+    );
+    page.tagged(
+        "RPMCTL_SSH",
+        "What -H calls in place of ssh, with options, in words as a shell splits them.",
+    );
     page.tagged(
         "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR",
         "Under --user, the folders that FILES are in.",

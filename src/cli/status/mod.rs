@@ -85,7 +85,7 @@ pub async fn run(args: StatusArgs, user: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// How wide a line may be: as wide as the terminal; elsewhere as $COLUMNS says, else as long as it likes.
-fn room() -> Option<usize> {
+pub fn room() -> Option<usize> {
     let said = std::env::var("COLUMNS").ok();
     let said = said.and_then(|columns| columns.parse().ok());
     let said = said.filter(|columns| *columns > 0);
