@@ -37,7 +37,7 @@ pub struct MetricsArgs {
     /// Answer at an address from now on: systemd listens there and starts rpmctl for who asks
     #[arg(long, conflicts_with_all = ["textfile", "openmetrics", "uninstall"])]
     pub install: bool,
-    /// Where: a port, or an address with a port; 127.0.0.1:9209 at first
+    /// Where: a port of 127.0.0.1, or an address with a port; 127.0.0.1:9209 at first
     #[arg(long, value_name = "ADDRESS", requires = "install", value_parser = address)]
     pub listen: Option<Listen>,
     /// Answer there no longer
@@ -49,7 +49,12 @@ pub struct MetricsArgs {
 }
 
 fn address(text: &str) -> Result<Listen, &'static str> {
-    match Listen::parse(text) {
+    // A port alone would be one of every interface.
+    let local = match text.bytes().all(|digit| digit.is_ascii_digit()) {
+        true => format!("127.0.0.1:{text}"),
+        false => text.to_owned(),
+    };
+    match Listen::parse(&local) {
         Ok(Listen::Path(_)) | Err(_) => Err("write 9209, 127.0.0.1:9209 or [::1]:9209"),
         Ok(listen) => Ok(listen),
     }

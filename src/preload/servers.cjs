@@ -119,10 +119,15 @@ function onRequest(request, response) {
   // Known already: one that the app hands from one server to another.
   if (!connection || connection.session || connection.last === response) return;
   connection.http = true;
-  if (counting) begin(connection);
+  // Our own probe, which names itself first (src/probe/http.rs), is no request of a visitor.
+  if (counting && !isProbe(request)) begin(connection);
   connection.last = response;
   // A response that waits for its turn has no socket yet.
   response[kConnection] = connection;
+}
+
+function isProbe({ rawHeaders }) {
+  return Array.isArray(rawHeaders) && rawHeaders[1] === 'rpmctl-health';
 }
 
 function onUpgrade(type, request) {

@@ -21,7 +21,7 @@ pub async fn get(
     path: &str,
 ) -> Result<u16, String> {
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: rpmctl-health\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nUser-Agent: rpmctl-health\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     );
     // Who closes without reading may still have answered.
     let written = stream.write_all(request.as_bytes()).await;

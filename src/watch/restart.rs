@@ -22,7 +22,7 @@ use crate::plan::{Running, turns};
 use crate::systemd::{Details, Manager, UnitState};
 use crate::unit_files::asked::{self, Asked};
 use crate::unit_files::lock::{self, By, Lock};
-use crate::unit_files::reasons;
+use crate::unit_files::{health, reasons};
 use crate::units::Facts;
 
 /// How often a lock that another has is looked at.
@@ -299,10 +299,17 @@ async fn chosen(
     if target.iter().any(|target| target.active != "active") {
         return Ok(vec![]);
     }
-    let numbers: Vec<u32> = match &request.instances {
+    let mut numbers: Vec<u32> = match &request.instances {
         Some(numbers) => numbers.clone(),
         None => (0..facts.instances).collect(),
     };
+    if matches!(request.reason, Reason::Health { .. }) {
+        // It may have had to wait, for another instance or a reload, and the instance be well again.
+        numbers.retain(|number| {
+            let unit = facts.app.instance(*number);
+            health::read(&machine.places, &unit).is_none_or(|now| !now.ok)
+        });
+    }
     let units: Vec<String> = numbers
         .into_iter()
         .filter(|number| *number < facts.instances)

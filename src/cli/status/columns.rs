@@ -223,6 +223,8 @@ fn health(rows: &[Row<'_>]) -> Option<Cell> {
     let slowest = known.iter().filter_map(|health| health.latency).max();
     match (known.len(), bad) {
         (0, _) => None,
+        // None has answered well yet.
+        (_, 0) if slowest.is_none() => Some(Cell::new("-", Tone::Faint)),
         (_, 0) => {
             let slowest = slowest.map(|time| format!(" {}", figures::response(time)));
             Some(Cell::new(

@@ -73,21 +73,22 @@ fn frame(text: &str, columns: usize, lines: usize) -> String {
         count if count <= lines => (count, 0),
         count => (lines.saturating_sub(1), count - lines.saturating_sub(1)),
     };
-    for (number, line) in all[..shown].iter().enumerate() {
-        if number > 0 {
-            out.push_str("\r\n");
-        }
-        out.push_str(&clip(line, columns));
-        out.push_str(CLEAR_LINE);
-    }
+    let mut drawn: Vec<String> = all[..shown]
+        .iter()
+        .map(|line| clip(line, columns))
+        .collect();
     if more > 0 {
-        if shown > 0 {
-            out.push_str("\r\n");
-        }
-        out.push_str(&clip(&format!("… {more} more lines"), columns));
+        drawn.push(clip(&format!("… {more} more lines"), columns));
+    }
+    // Each line is cleared before it is written: behind a full one the cursor stands on its last character.
+    let last = drawn.pop().unwrap_or_default();
+    for line in drawn {
         out.push_str(CLEAR_LINE);
+        out.push_str(&line);
+        out.push_str("\r\n");
     }
     out.push_str(CLEAR_BELOW);
+    out.push_str(&last);
     out
 }
 
@@ -114,5 +115,9 @@ mod tests {
         assert_eq!(plain(&frame("a\nb\nc\n", 6, 1)), ["… 3 mo"]);
         assert_eq!(plain(&frame("", 80, 3)), [""]);
         assert_eq!(plain(&frame("abcdef\n", 4, 3)), ["abcd"]);
+        assert!(
+            frame("abcd\n", 4, 3).ends_with("abcd"),
+            "nothing clears a full line"
+        );
     }
 }

@@ -20,6 +20,18 @@ pub fn pressed(state: &mut State, event: &KeyEvent) -> Vec<Effect> {
     if (event.code, event.modifiers) == (interrupt.code, interrupt.modifiers) {
         return vec![Effect::Quit];
     }
+    if state.layout().is_none() {
+        // Nothing is done that nobody can see.
+        if matches!(state.mode, Mode::Asking(_)) {
+            close(state);
+        }
+        return match keys::command(event) {
+            Some(command @ (Command::Quit | Command::Suspend | Command::Redraw)) => {
+                given(state, command)
+            }
+            _ => vec![],
+        };
+    }
     match state.mode.clone() {
         Mode::Normal => {
             state.note = None;
