@@ -111,7 +111,7 @@ pub struct AtArgs {
     /// The line of versions of the one who calls
     pub line: String,
     /// The arguments, encoded
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(last = true)]
     pub words: Vec<std::ffi::OsString>,
 }
 

@@ -59,7 +59,7 @@ fn the_same_command_there() {
     assert_eq!(
         given,
         format!(
-            "-T\n-o\nBatchMode=yes\n-o\nConnectTimeout=10\n-p\n2222\n--\nroot@web1\nenv\nrpmctl\n__at\n{line}\n-H\nroot@web1:2222\ncheck\nDIR/ecosystem.toml\n"
+            "-T\n-o\nBatchMode=yes\n-o\nConnectTimeout=10\n-p\n2222\n--\nroot@web1\nenv\nrpmctl\n__at\n{line}\n--\n-H\nroot@web1:2222\ncheck\nDIR/ecosystem.toml\n"
         )
     );
     // Its exit code and its words.
@@ -136,7 +136,7 @@ fn why_a_machine_is_not_reached() {
             "exec env not-there",
             "error: web1: rpmctl is not installed there, or not on the PATH of a command through ssh\n  install the same version there, e.g. in /usr/local/bin\n  its PATH: ssh web1 printenv PATH\n",
         ),
-        ("exec \"${0%/*}/bin/rpmctl\" __at 99.1 list", ""),
+        ("exec \"${0%/*}/bin/rpmctl\" __at 99.1 -- list", ""),
     ] {
         here.write("ssh.web1", does);
         let output = run(&here, &["-H", "web1", "list"]);

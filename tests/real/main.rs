@@ -24,6 +24,7 @@ mod examples;
 mod failing;
 mod flush;
 mod health;
+mod hosts;
 mod limits;
 mod log_files;
 mod logs;

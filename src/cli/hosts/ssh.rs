@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -95,9 +96,17 @@ impl Call {
         }
         command.args(["rpmctl", "__at"]);
         command.args(json.then_some("--as-json"));
-        command.arg(at::line());
+        command.args([at::line(), "--"]);
         command.args(self.args.iter().map(|word| words::encode(word)));
         command.kill_on_drop(true);
+        // However we end, it does not go on.
+        let follow = || {
+            Ok(rustix::process::set_parent_process_death_signal(Some(
+                Signal::TERM,
+            ))?)
+        };
+        // SAFETY: one system call, which may be made between fork and exec.
+        unsafe { command.pre_exec(follow) };
         Ok(command)
     }
 

@@ -1,0 +1,308 @@
+//! `-H` between machines: beds with a network between them, and an sshd in each.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::bed::{self, Bed, Options, Spawned};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const SSH: &str = "ssh -F /srv/hosts/config";
+
+/// A machine that is reached from the shared bed as `m1`, `m2`.
+struct Machine {
+    bed: Bed,
+    sshd: Spawned,
+}
+
+/// Two machines, the second of which is for tests that stop its sshd. `down` is an address that nobody has.
+struct Machines {
+    here: &'static Bed,
+    there: [Machine; 2],
+}
+
+fn machines() -> &'static Machines {
+    static MACHINES: OnceLock<Machines> = OnceLock::new();
+    MACHINES.get_or_init(|| {
+        let here = bed::shared();
+        here.sh_ok("mkdir -p /srv/hosts && ssh-keygen -q -t ed25519 -N '' -f /srv/hosts/key");
+        let there = [1, 2].map(|number| Machine::boot(here, number));
+        let mut known = String::new();
+        let mut config = String::from(
+            "Host *\n  User root\n  IdentityFile /srv/hosts/key\n  IdentitiesOnly yes\n  UserKnownHostsFile /srv/hosts/known\nHost down\n  HostName 10.99.1.77\nHost refused\n  HostName 127.0.0.1\n  Port 9\n\
+             Host stranger\n  HostName 10.99.1.2\n  UserKnownHostsFile /dev/null\nHost locked\n  HostName 10.99.1.2\n  PubkeyAuthentication no\n",
+        );
+        for (number, machine) in (1..).zip(&there) {
+            let key = machine.bed.read("/srv/hosts/hostkey.pub");
+            known.push_str(&format!("10.99.{number}.2 {key}"));
+            config.push_str(&format!("Host m{number}\n  HostName 10.99.{number}.2\n"));
+        }
+        here.write("/srv/hosts/known", 0o644, known);
+        // The first value that ssh finds counts.
+        let (all, hosts) = config.split_at(config.find("Host down").expect("hosts"));
+        here.write("/srv/hosts/config", 0o644, format!("{hosts}{all}"));
+        let machines = Machines { here, there };
+        for number in 1..=2 {
+            here.wait_until("sshd answers", PATIENCE, || {
+                here.run(&["ssh", "-F", "/srv/hosts/config", &format!("m{number}"), "true"]).status == 0
+            });
+        }
+        machines
+    })
+}
+
+impl Machine {
+    fn boot(here: &Bed, number: u32) -> Machine {
+        let bed = Bed::boot(Options::default());
+        let link = format!("m{number}");
+        // On this machine, between the beds' networks; it goes with them.
+        let made = Command::new("ip")
+            .args([
+                "link",
+                "add",
+                &link,
+                "netns",
+                &here.leader().to_string(),
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "up0",
+                "netns",
+            ])
+            .arg(bed.leader().to_string())
+            .output()
+            .expect("start ip (package iproute2)");
+        assert!(made.status.success(), "{made:?}");
+        here.sh_ok(&format!(
+            "ip address add 10.99.{number}.1/24 dev {link} && ip link set {link} up"
+        ));
+        bed.sh_ok(&format!(
+            "ip address add 10.99.{number}.2/24 dev up0 && ip link set up0 up"
+        ));
+        let mut program = "/usr/sbin/sshd";
+        if !bed.exists(program) {
+            let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sshd/root");
+            assert!(
+                unpacked.join("usr/sbin/sshd").exists(),
+                "there is no sshd: run tests/run, which unpacks it to {}",
+                unpacked.display()
+            );
+            bed.copy_in(&unpacked, "/srv/sshd");
+            // Newer ones start programs of their own from there.
+            bed.sh_ok(
+                "mkdir -p /usr/lib/openssh && cp -a /srv/sshd/usr/lib/openssh/. /usr/lib/openssh/",
+            );
+            program = "/srv/sshd/usr/sbin/sshd";
+        }
+        bed.sh_ok(
+            "mkdir -p /srv/hosts /run/sshd
+             getent passwd sshd || useradd --system --no-create-home --home-dir /run/sshd sshd
+             usermod -p '*' root
+             usermod -p '*' app
+             ssh-keygen -q -t ed25519 -N '' -f /srv/hosts/hostkey",
+        );
+        bed.write("/srv/hosts/keys", 0o644, here.read("/srv/hosts/key.pub"));
+        bed.write(
+            "/srv/hosts/sshd.conf",
+            0o644,
+            format!(
+                "ListenAddress 10.99.{number}.2\nHostKey /srv/hosts/hostkey\nAuthorizedKeysFile /srv/hosts/keys\nPidFile none\nUsePAM no\nStrictModes no\n"
+            ),
+        );
+        let libraries = bed
+            .sh_ok("[ ! -d /srv/sshd ] || find /srv/sshd -name '*.so.*' -printf '%h:' | sort -u");
+        let sshd = bed
+            .cmd(&[program, "-D", "-e", "-f", "/srv/hosts/sshd.conf"])
+            .env("LD_LIBRARY_PATH", &libraries)
+            .spawn();
+        bed.write("/srv/app/app.js", 0o644, "require('http').createServer((_, answer) => answer.end('ok')).listen(process.env.PORT, '127.0.0.1')\n");
+        Machine { bed, sshd }
+    }
+}
+
+impl Machines {
+    fn rpmctl(&self, args: &[&str]) -> bed::Cmd<'static> {
+        let args: Vec<&str> = ["rpmctl"].iter().chain(args).copied().collect();
+        self.here.cmd(&args).env("RPMCTL_SSH", SSH)
+    }
+
+    fn apply(&self, machine: &str, name: &str, port: u16) {
+        let file = format!(
+            "[[apps]]\nname = \"{name}\"\nscript = \"/srv/app/app.js\"\ninstances = 2\nexec_mode = \"cluster\"\nport = {port}\n"
+        );
+        self.rpmctl(&["-H", machine, "apply", "-"]).stdin(file).ok();
+    }
+}
+
+#[test]
+fn apps_are_applied_looked_at_and_stopped_there() {
+    let machines = machines();
+    machines.apply("m1", "far", 4701);
+    let there = &machines.there[0].bed;
+    assert_eq!(
+        there.http_get("127.0.0.1:4701", "/").expect("HTTP").body,
+        "ok"
+    );
+    for command in [
+        &["list", "--json"][..],
+        &["show", "far@1", "--json"],
+        &["status", "far", "--json"],
+    ] {
+        let names = |text: &str| text.matches("\"name\":\"far\"").count();
+        let args: Vec<&str> = ["-H", "m1"].iter().chain(command).copied().collect();
+        let told = machines.rpmctl(&args).ok();
+        let own: Vec<&str> = ["rpmctl"].iter().chain(command).copied().collect();
+        assert_eq!(names(&told), names(&there.ok(&own)), "{told}");
+        assert!(names(&told) > 0);
+    }
+    let table = machines
+        .rpmctl(&["-H", "m1", "list", "far"])
+        .env("COLUMNS", "200")
+        .ok();
+    assert!(
+        table.contains("far@0") && table.contains("online") && !table.contains("\x1b["),
+        "{table}"
+    );
+    machines.rpmctl(&["stop", "far@1", "-H", "root@m1"]).ok();
+    let status = machines.rpmctl(&["-H", "m1", "status", "far"]).run();
+    assert_eq!(status.status, 3, "{status}");
+    // Words of any kind arrive as they are.
+    let odd = "no 'such' \"app\" $HOME `id` \\ * ~ !!\né";
+    let said = machines.rpmctl(&["-H", "m1", "show", odd]).run();
+    let own = there.run(&["rpmctl", "show", odd]);
+    assert_eq!((said.status, said.stderr), (own.status, own.stderr));
+    // The user's own manager.
+    let own = machines.rpmctl(&["-H", "app@m1", "--user", "list"]).run();
+    assert_eq!(
+        (own.status, own.stdout.as_str()),
+        (0, "no apps; start with: rpmctl apply ecosystem.toml\n"),
+        "{own}"
+    );
+}
+
+#[test]
+fn what_runs_there_ends_with_the_one_who_asked() {
+    let machines = machines();
+    machines.apply("m1", "followed", 4702);
+    let there = &machines.there[0].bed;
+    let running = || {
+        there
+            .run(&[
+                "pgrep",
+                "-fx",
+                "rpmctl __at [0-9.]+ -- -H m1 logs -f followed",
+            ])
+            .status
+            == 0
+    };
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let mut logs = machines
+            .rpmctl(&["-H", "m1", "logs", "-f", "followed"])
+            .spawn();
+        there.wait_until("it runs there", PATIENCE, running);
+        logs.signal(signal);
+        assert_eq!(logs.wait(PATIENCE).status, 128 + signal.as_raw());
+        there.wait_until("it is gone there", PATIENCE, || !running());
+    }
+}
+
+#[test]
+fn three_in_one_table_whatever_becomes_of_them() {
+    let machines = machines();
+    machines.apply("m1", "here-too", 4703);
+    machines.apply("m2", "near", 4704);
+    let args = [
+        "status",
+        "-H",
+        "m1",
+        "-H",
+        "m2",
+        "-H",
+        "down",
+        "--host-timeout",
+        "5",
+    ];
+    let three = || machines.rpmctl(&args).run();
+    let both = machines
+        .rpmctl(&["list", "--json", "-H", "m1", "-H", "m2"])
+        .ok();
+    for row in ["\"host\":\"m1\"", "\"host\":\"m2\"", "\"name\":\"near\""] {
+        assert!(both.contains(row), "{both}");
+    }
+    let seen = |text: &str, begins: &[&str], holds: &str| {
+        let line = |line: &str| {
+            begins
+                .iter()
+                .all(|word| line.split_whitespace().any(|one| one == *word))
+        };
+        assert!(
+            text.lines().any(|one| line(one) && one.contains(holds)),
+            "no {begins:?} {holds}\n{text}"
+        );
+    };
+    let answer = three();
+    assert_eq!(answer.status, 1, "{answer}");
+    seen(&answer.stdout, &["m1", "here-too", "2/2"], "online");
+    seen(&answer.stdout, &["m2", "near", "2/2"], "online");
+    seen(&answer.stdout, &["down"], "unreachable");
+    seen(&answer.stdout, &["down:"], "it does not answer");
+
+    // Its kernel takes the connection, and nobody says a word.
+    let sshd = there_pid(&machines.there[1]);
+    let pid = sshd.to_string();
+    machines.there[1].bed.ok(&["kill", "-STOP", &pid]);
+    let answer = three();
+    machines.there[1].bed.ok(&["kill", "-CONT", &pid]);
+    assert_eq!(answer.status, 1, "{answer}");
+    seen(&answer.stdout, &["m1", "here-too"], "online");
+    seen(&answer.stdout, &["m2"], "unreachable");
+    let answer = machines
+        .rpmctl(&["status", "near", "-H", "m2", "-H", "m2"])
+        .run();
+    assert_eq!(answer.status, 0, "{answer}");
+}
+
+/// The sshd that listens, as its bed numbers it.
+fn there_pid(machine: &Machine) -> u32 {
+    let found = machine.bed.ok(&["pgrep", "-o", "-f", "/sshd -D -e"]);
+    assert!(
+        !machine.sshd.printed().1.contains("fatal"),
+        "{:?}",
+        machine.sshd.printed()
+    );
+    found.trim().parse().expect("a process")
+}
+
+#[test]
+fn why_it_is_not_reached() {
+    let machines = machines();
+    for (host, said) in [
+        (
+            "stranger",
+            "error: stranger: its host key is not known yet\n",
+        ),
+        (
+            "locked",
+            "error: locked: it lets nobody in with these keys\n",
+        ),
+        (
+            "refused",
+            "error: refused: nothing listens on its ssh port\n",
+        ),
+        ("down", "error: down: it does not answer\n"),
+        (
+            "no-such-name.invalid",
+            "error: no-such-name.invalid: no address is known for this name\n",
+        ),
+    ] {
+        let output = machines
+            .rpmctl(&["-H", host, "--host-timeout", "3", "list"])
+            .run();
+        assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{output}");
+        assert!(output.stderr.contains(said), "{said}\n{output}");
+    }
+}
