@@ -196,7 +196,7 @@ fn several_in_one_table() {
         "-He",
         "-Hf",
         "--host-timeout",
-        "2",
+        "8",
     ];
     let output = run(&here, &all);
     assert_eq!(
@@ -211,7 +211,7 @@ fn several_in_one_table() {
         "c: unreachable: systemd is not there",
         "d: no apps",
         "e: unreachable: what it answered cannot be read; does its shell print something when a command is run by ssh?",
-        "f: unreachable: no answer within 2 s",
+        "f: unreachable: no answer within 8 s",
     ] {
         assert!(
             output.stdout.lines().any(|one| one.starts_with(line)),

@@ -189,25 +189,37 @@ fn what_runs_there_ends_with_the_one_who_asked() {
     let machines = machines();
     machines.apply("m1", "followed", 4702);
     let there = &machines.there[0].bed;
-    let running = || {
-        there
-            .run(&[
-                "pgrep",
-                "-fx",
-                "rpmctl __at [0-9.]+ -- -H m1 logs -f followed",
-            ])
-            .status
-            == 0
+    let running = |command: &str| {
+        let line = format!("rpmctl __at [0-9.]+ -- -H m1 {command}");
+        there.run(&["pgrep", "-fx", &line]).status == 0
     };
     for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
         let mut logs = machines
             .rpmctl(&["-H", "m1", "logs", "-f", "followed"])
             .spawn();
-        there.wait_until("it runs there", PATIENCE, running);
+        there.wait_until("it runs there", PATIENCE, || running("logs -f followed"));
         logs.signal(signal);
         assert_eq!(logs.wait(PATIENCE).status, 128 + signal.as_raw());
-        there.wait_until("it is gone there", PATIENCE, || !running());
+        there.wait_until("it is gone there", PATIENCE, || {
+            !running("logs -f followed")
+        });
     }
+    // On a terminal, which is one there too.
+    let line = format!("RPMCTL_SSH='{SSH}' exec rpmctl -H m1 status followed --watch");
+    let screen = machines
+        .here
+        .cmd(&["script", "-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .spawn();
+    there.wait_until("the screen is drawn", PATIENCE, || {
+        let shown = screen.printed().0;
+        shown.contains("followed@1") && shown.contains("\x1b[")
+    });
+    assert!(running("status followed --watch"));
+    drop(screen);
+    there.wait_until("it is gone there", PATIENCE, || {
+        !running("status followed --watch")
+    });
 }
 
 #[test]
@@ -224,7 +236,7 @@ fn three_in_one_table_whatever_becomes_of_them() {
         "-H",
         "down",
         "--host-timeout",
-        "5",
+        "15",
     ];
     let three = || machines.rpmctl(&args).run();
     let both = machines
@@ -300,7 +312,7 @@ fn why_it_is_not_reached() {
         ),
     ] {
         let output = machines
-            .rpmctl(&["-H", host, "--host-timeout", "3", "list"])
+            .rpmctl(&["-H", host, "--host-timeout", "30", "list"])
             .run();
         assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{output}");
         assert!(output.stderr.contains(said), "{said}\n{output}");
