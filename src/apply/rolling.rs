@@ -12,7 +12,7 @@ use super::progress::{Arrival, Progress, on_its_way, ticking};
 use super::sockets;
 use super::together::together;
 use super::verify::{self, Failure};
-use crate::systemd::{Job, UnitState, Verb};
+use crate::systemd::{AT_ONCE, Job, UnitState, Verb};
 use crate::unit_files::starts;
 use crate::units::Facts;
 
@@ -58,18 +58,38 @@ pub async fn restart(
     show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Restarted> {
     let _turns = interrupt.in_turns();
-    let each = apps
-        .iter()
-        .map(|app| one_app(machine, app, interrupt, show))
-        .collect();
     let mut all = Restarted::default();
-    for result in ticking(show, together(each)).await {
-        let one = result?;
-        all.arrived.extend(one.arrived);
-        all.failures.extend(one.failures);
-        all.left.extend(one.left);
+    for few in side_by_side(apps) {
+        let each = few
+            .iter()
+            .map(|app| one_app(machine, app, interrupt, show))
+            .collect();
+        for result in ticking(show, together(each)).await {
+            let one = result?;
+            all.arrived.extend(one.arrived);
+            all.failures.extend(one.failures);
+            all.left.extend(one.left);
+        }
     }
     Ok(all)
+}
+
+/// As many apps at a time as have no more than [`AT_ONCE`] jobs together, in their order.
+fn side_by_side<'a, 'b>(apps: &'a [Restart<'b>]) -> Vec<&'a [Restart<'b>]> {
+    let most = |app: &Restart<'_>| app.turns.iter().map(Vec::len).max().unwrap_or(0);
+    let mut groups = Vec::new();
+    let (mut first, mut jobs) = (0, 0);
+    for (number, app) in apps.iter().enumerate() {
+        jobs += most(app);
+        if jobs > AT_ONCE && number > first {
+            groups.push(&apps[first..number]);
+            (first, jobs) = (number, most(app));
+        }
+    }
+    if first < apps.len() {
+        groups.push(&apps[first..]);
+    }
+    groups
 }
 
 async fn one_app(

@@ -28,6 +28,13 @@ enum Phase {
 /// Longest wait for the answer to a call that queues a job.
 const ANSWERED: Duration = Duration::from_secs(60);
 
+/// As [`ANSWERED`], when jobs have to wait for the end of others.
+const TAKEN: Duration = Duration::from_secs(600);
+
+/// Jobs of a run that systemd has at a time, and of runs side by side. It keeps a match rule on the bus for each job that somebody asked for, and
+/// leaves the bus when dbus-daemon refuses it one (512 a connection, max_match_rules_per_connection).
+pub const AT_ONCE: usize = 200;
+
 /// The number of the state call that finds jobs whose end was not heard.
 const RECHECK: usize = usize::MAX;
 
@@ -46,7 +53,7 @@ struct Run<'a, F> {
 }
 
 impl Manager {
-    /// Queues all jobs at once and waits until each has ended, or `patience` is over. `on_end` hears of each as it ends;
+    /// Queues all jobs, 200 at a time, and waits until each has ended, or `patience` is over. `on_end` hears of each as it ends;
     /// the results stand in the order of `jobs`. An error only when the bus or systemd went away and did not come back.
     ///
     /// Survives daemon-reload, daemon-reexec and a restart of the bus: a job whose end was not heard is judged by the
@@ -70,7 +77,7 @@ impl Manager {
         Ok(jobs.iter().zip(run.phases).map(ended).collect())
     }
 
-    /// Queues all jobs at once and returns when systemd has answered: what it refused, in words. What becomes of the others their units tell. For starts
+    /// Queues all jobs, 200 at a time, and returns when systemd has answered: what it refused, in words. What becomes of the others their units tell. For starts
     /// of targets: as long as an instance fails and starts again, its target's job waits.
     pub async fn queue_jobs(&self, jobs: &[Job]) -> anyhow::Result<Vec<JobResult>> {
         let mut refused = Vec::new();
@@ -80,7 +87,12 @@ impl Manager {
             }
         });
         run.queue_only = true;
-        run.drive(ANSWERED).await?;
+        let patience = if jobs.len() > AT_ONCE {
+            TAKEN
+        } else {
+            ANSWERED
+        };
+        run.drive(patience).await?;
         Ok(refused)
     }
 
@@ -188,9 +200,14 @@ impl<'a, F: FnMut(&JobResult)> Run<'a, F> {
 
     async fn send(&mut self, link: &Link, ear: &Ear) -> anyhow::Result<()> {
         let mut batch = Vec::new();
+        let there = |phase: &&Phase| matches!(phase, Phase::Called | Phase::Queued(_));
+        let there = self.phases.iter().filter(there).count();
         for (number, job) in self.jobs.iter().enumerate() {
             if !matches!(self.phases[number], Phase::Unsent) {
                 continue;
+            }
+            if there + batch.len() >= AT_ONCE {
+                break;
             }
             let Some(permit) = link.try_permit() else {
                 break;

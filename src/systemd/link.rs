@@ -4,7 +4,7 @@
 //! overtakes the reply to `StartUnit` is never lost. At most [`WINDOW`] calls are unanswered at a time: dbus-daemon
 //! refuses more than 128 (max_replies_per_connection in dbus-daemon(1)).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
@@ -58,6 +58,9 @@ pub(super) struct Link {
     reader: tokio::task::JoinHandle<()>,
     /// Whether the manager was told to send signals on this connection.
     pub(super) subscribed: AtomicBool,
+    /// The match rules of this connection, each once and kept until it ends: dbus-daemon refuses more than 512
+    /// (max_match_rules_per_connection).
+    pub(super) rules: tokio::sync::Mutex<HashSet<String>>,
 }
 
 impl Drop for Link {
@@ -85,6 +88,7 @@ impl Link {
             window: Arc::new(Semaphore::new(WINDOW)),
             reader,
             subscribed: AtomicBool::new(false),
+            rules: tokio::sync::Mutex::default(),
         }
     }
 

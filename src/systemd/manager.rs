@@ -100,10 +100,14 @@ impl Manager {
         Ok(())
     }
 
-    /// Makes the manager send its signals on this connection, once a connection.
+    /// Makes the manager send its signals, and the bus hand on those of these rules, each once a connection however
+    /// many watches and jobs it sees.
     pub(super) async fn subscribe(&self, link: &Link, rules: &[String]) -> anyhow::Result<()> {
+        // Held until the answers are here: nobody goes on before the rules of another are there.
+        let mut there = link.rules.lock().await;
+        let new: Vec<&String> = rules.iter().filter(|rule| !there.contains(*rule)).collect();
         let mut calls = Vec::new();
-        for rule in rules {
+        for rule in &new {
             calls.push(bus_call("AddMatch", rule)?);
         }
         if !link.subscribed.load(Ordering::Relaxed) {
@@ -124,6 +128,7 @@ impl Manager {
                 }
             }
         }
+        there.extend(new.into_iter().cloned());
         link.subscribed.store(true, Ordering::Relaxed);
         Ok(())
     }

@@ -18,6 +18,7 @@ mod watch;
 pub use call::Refusal;
 pub use connect::{Bus, ConnectError, Unreachable};
 pub use details::{Details, Ending, Facts};
+pub use job::AT_ONCE;
 pub use manager::Manager;
 pub use outcome::{Job, JobResult, Outcome, Verb};
 pub use place::{escaped as group_name, usual as usual_place};

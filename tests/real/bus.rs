@@ -454,6 +454,96 @@ fn a_watch_sees_a_crash_a_restart_and_a_unit_that_vanishes() {
     });
 }
 
+/// dbus-daemon refuses more than 512 match rules on a connection.
+#[test]
+fn a_connection_has_few_match_rules_whatever_it_follows() {
+    let bed = bed::shared();
+    service(
+        bed,
+        "bus-turns.service",
+        "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true",
+    );
+    let many: Vec<String> = [String::from("bus-turns.service")]
+        .into_iter()
+        .chain(names("bus-not-there", 600))
+        .collect();
+    let one = &many[..1];
+    block_on(async {
+        let manager = connect(bed).await;
+        for _ in 0..200 {
+            manager.watch(one).await.expect("a watch");
+        }
+        for _ in 0..600 {
+            let stopped = outcome(&manager, Verb::Stop, &one[0]).await;
+            assert_eq!(stopped, Outcome::Done);
+        }
+        let mut watch = manager.watch(&many).await.expect("a watch");
+        assert_eq!(watch.seen().len(), 601);
+        let started = outcome(&manager, Verb::Start, &one[0]).await;
+        assert_eq!(started, Outcome::Done);
+        let seen = async {
+            while watch.seen()[0].state.active != "active" {
+                watch.next().await.expect("the bus stays");
+            }
+        };
+        let seen = tokio::time::timeout(PATIENCE, seen).await;
+        seen.expect("the start is heard");
+        let stopped = outcome(&manager, Verb::Stop, &one[0]).await;
+        assert_eq!(stopped, Outcome::Done);
+    });
+}
+
+/// systemd keeps a match rule for each job somebody asked for, and leaves the bus when it is refused one.
+#[test]
+fn systemd_stays_on_the_bus_whatever_the_number_of_jobs() {
+    let bed = bed::shared();
+    service(
+        bed,
+        "bus-crowd@.service",
+        "Type=oneshot\nExecStart=/bin/true",
+    );
+    // None ends before the gate does: as many are in systemd's queue as ever will be.
+    unit(
+        bed,
+        "bus-crowd@.service.d/after.conf",
+        "[Unit]\nAfter=bus-gate.service\n",
+    );
+    service(
+        bed,
+        "bus-gate.service",
+        "Type=oneshot\nExecStart=/bin/sh -c \"while ! test -e /run/bus-gate; do sleep 0.05; done\"",
+    );
+    let gate = ["bus-gate.service".to_owned()];
+    let units: Vec<String> = gate.into_iter().chain(names("bus-crowd", 620)).collect();
+    block_on(async {
+        let manager = connect(bed).await;
+        manager.reload().await.expect("reload");
+        let queued = || {
+            let jobs = bed.ok(&["systemctl", "list-jobs", "--no-legend"]);
+            jobs.lines()
+                .filter(|line| line.contains("bus-crowd"))
+                .count()
+        };
+        let started = run(&manager, Verb::Start, &units);
+        let opener = async {
+            let all = async {
+                while queued() < 199 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, all).await.expect("queued");
+            // Everything that was sent by now is answered before this is.
+            manager.version().await.expect("an answer");
+            bed.sh_ok("touch /run/bus-gate");
+        };
+        let (started, ()) = tokio::join!(started, opener);
+        let not_done: Vec<_> = started.iter().filter(|r| !r.is_done()).collect();
+        assert!(not_done.is_empty(), "{not_done:?}");
+    });
+    let left = bed.sh_ok("journalctl -b -q --grep 'disconnect on API bus' | cat");
+    assert_eq!(left.trim(), "");
+}
+
 #[test]
 fn a_signal_that_only_looks_like_systemds_is_not_believed() {
     let bed = bed::shared();
