@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -19,7 +21,7 @@ pub enum Stream {
 pub async fn to(listen: &Listen) -> Result<Stream, String> {
     let addresses = match listen {
         Listen::Path(path) => {
-            return match UnixStream::connect(path).await {
+            return match unlinked(path).await {
                 Ok(stream) => Ok(Stream::Unix(stream)),
                 Err(error) => Err(format!("{path}: {}", words(&error))),
             };
@@ -45,6 +47,16 @@ pub async fn to(listen: &Listen) -> Result<Stream, String> {
         }
     }
     Err(said)
+}
+
+/// To the socket itself, never to what a link leads to: its folder may be the app's user's, and root asks.
+async fn unlinked(path: &str) -> io::Result<UnixStream> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = openat(CWD, path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(fstat(&socket)?.st_mode) != FileType::Socket {
+        return Err(io::Error::other("is no socket"));
+    }
+    UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
 }
 
 /// Who listens on all addresses is asked on loopback.
