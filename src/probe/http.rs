@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::Bad;
 use super::connect::words;
 
 /// Bytes in which the status must have come.
@@ -15,40 +16,38 @@ const LONGEST: usize = 16 << 10;
 const REST: Duration = Duration::from_millis(200);
 const REST_BYTES: usize = 1 << 20;
 
-/// The status of the answer. Errors: in words.
+/// The status of the answer.
 pub async fn get(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     path: &str,
-) -> Result<u16, String> {
+) -> Result<u16, Bad> {
     let request = format!(
         "GET {path} HTTP/1.1\r\nUser-Agent: rpmctl-health\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     );
     // Who closes without reading may still have answered.
-    let written = stream.write_all(request.as_bytes()).await;
+    let _ = stream.write_all(request.as_bytes()).await;
     let mut text = Vec::new();
     loop {
         match status(&text) {
             Parsed::Status(status) => return Ok(status),
-            Parsed::Not => return Err("answered something that is not HTTP".to_owned()),
+            Parsed::Not => return Err(Bad::Said("answered something that is not HTTP".to_owned())),
             Parsed::More if text.len() >= LONGEST => {
-                return Err("answered without a status".to_owned());
+                return Err(Bad::Said("answered without a status".to_owned()));
             }
             Parsed::More => {}
         }
         let mut buffer = [0; 1024];
+        let closed = || match text.is_empty() {
+            true => Bad::Closed,
+            false => Bad::Said("closed without a whole answer".to_owned()),
+        };
         match stream.read(&mut buffer).await {
-            Ok(0) => {
-                return Err(match written {
-                    Err(error) => words(&error),
-                    Ok(()) => "closed without an answer".to_owned(),
-                });
-            }
+            // The request may have met a connection that was closed.
+            Ok(0) => return Err(closed()),
             Ok(count) => text.extend_from_slice(&buffer[..count]),
             // What closes with the request unread.
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                return Err("closed without an answer".to_owned());
-            }
-            Err(error) => return Err(words(&error)),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(closed()),
+            Err(error) => return Err(Bad::Said(words(&error))),
         }
     }
 }

@@ -8,9 +8,12 @@ mod connect;
 mod http;
 mod inbox;
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::model::{Door, Health, Listen, Probe};
@@ -18,6 +21,13 @@ use connect::Stream;
 
 /// How long an instance that has just come up is waited for to open its inbox: it does when it first waits for its listener.
 pub const NEW: Duration = Duration::from_secs(2);
+
+/// Between two connections into an inbox: the first pause, and the longest.
+const PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection that lasts so long after it was taken is served; a peer that takes it closes it at once.
+const SERVED: Duration = Duration::from_millis(20);
 
 /// Who is asked.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +61,7 @@ pub async fn ask(health: &Health, whom: Whom<'_>) -> Said {
     let mut by_any = false;
     let asked = async {
         let mut way = match door {
-            Door::Shared(listen) => inboxed(listen, whom).await,
+            Door::Shared(listen) => inboxed(listen, whom, health.timeout).await?,
             Door::Address(listen) => Way::Address(listen.clone()),
             Door::Ports(base) => match u16::try_from(whom.number)
                 .ok()
@@ -65,10 +75,27 @@ pub async fn ask(health: &Health, whom: Whom<'_>) -> Said {
             (&way, door),
             (Way::Address(_), Door::Shared(_) | Door::Address(_))
         ) && whom.instances > 1;
-        let question = question(&health.probe, &mut way);
+        let mut why = None;
+        let question = async {
+            let mut pause = PAUSE;
+            let begun = Instant::now();
+            loop {
+                match (question(&health.probe, &mut way, begun).await, door) {
+                    // A peer has thrown it away: they empty the inbox of one that takes nothing out of it.
+                    (Err(Bad::Closed), Door::Shared(listen))
+                        if whom.instances > 1 && matches!(way, Way::Inbox(..)) =>
+                    {
+                        sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        way = again(listen, whom, &mut why).await;
+                    }
+                    (answer, _) => return answer.map_err(Bad::in_words),
+                }
+            }
+        };
         match timeout(health.timeout, question).await {
             Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {}", seconds(health.timeout))),
+            Err(_) => Err(why.unwrap_or(format!("no answer within {}", seconds(health.timeout)))),
         }
     }
     .await;
@@ -84,24 +111,80 @@ enum Way {
     Address(Listen),
 }
 
-async fn inboxed(listen: &Listen, whom: Whom<'_>) -> Way {
-    let until = Instant::now() + whom.patience;
+/// Errors: its inbox takes nothing, or none can be sent to; another's answer would not be its own.
+async fn inboxed(listen: &Listen, whom: Whom<'_>, timeout: Duration) -> Result<Way, String> {
+    let begun = Instant::now();
     loop {
-        match inbox::hand_over(whom.folder, listen) {
-            Ok((stream, sent)) => return Way::Inbox(stream, sent),
-            Err(_) if Instant::now() < until => sleep(Duration::from_millis(20)).await,
-            Err(_) => return Way::Address(listen.clone()),
+        let error = match inbox::hand_over(whom.folder, listen) {
+            Ok((stream, sent)) => return Ok(Way::Inbox(stream, sent)),
+            Err(error) => error,
+        };
+        let patience = match has_none(&error) {
+            true => whom.patience,
+            false => whom.patience.max(timeout),
+        };
+        match begun.elapsed() < patience {
+            true => sleep(PAUSE).await,
+            false if has_none(&error) => return Ok(Way::Address(listen.clone())),
+            false => return Err(refused(&error)),
         }
     }
 }
 
-async fn question(probe: &Probe, way: &mut Way) -> Result<Duration, String> {
-    let begun = Instant::now();
+/// Another connection into an inbox that it had; `why` is what is wrong with it meanwhile.
+async fn again(listen: &Listen, whom: Whom<'_>, why: &mut Option<String>) -> Way {
+    loop {
+        match inbox::hand_over(whom.folder, listen) {
+            Ok((stream, sent)) => {
+                *why = None;
+                return Way::Inbox(stream, sent);
+            }
+            Err(error) => {
+                *why = (!has_none(&error)).then(|| refused(&error));
+                sleep(LONGEST_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// It has not opened an inbox, or its folder is not one that is looked into (a link, as with DynamicUser=).
+fn has_none(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound, PermissionDenied};
+    let link = Errno::from_io_error(error) == Some(Errno::LOOP);
+    let kinds = [NotFound, ConnectionRefused, NotADirectory, PermissionDenied];
+    link || kinds.contains(&error.kind())
+}
+
+fn refused(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => "does not take connections from its inbox".to_owned(),
+        _ => format!("its inbox: {}", connect::words(error)),
+    }
+}
+
+/// No good answer.
+enum Bad {
+    /// Ended before the first byte of an answer.
+    Closed,
+    Said(String),
+}
+
+impl Bad {
+    fn in_words(self) -> String {
+        match self {
+            Bad::Closed => "closed without an answer".to_owned(),
+            Bad::Said(why) => why,
+        }
+    }
+}
+
+/// `begun`: when it was asked first.
+async fn question(probe: &Probe, way: &mut Way, begun: Instant) -> Result<Duration, Bad> {
     let mut made;
     let (stream, sent) = match way {
         Way::Inbox(stream, sent) => (stream, Some(sent)),
         Way::Address(listen) => {
-            made = connect::to(listen).await?;
+            made = connect::to(listen).await.map_err(Bad::Said)?;
             (&mut made, None)
         }
     };
@@ -116,14 +199,19 @@ async fn question(probe: &Probe, way: &mut Way) -> Result<Duration, String> {
             };
             match good {
                 true => Ok(took),
-                false => Err(format!("answered {status}")),
+                false => Err(Bad::Said(format!("answered {status}"))),
             }
         }
         _ => {
-            if let Some(sent) = sent {
-                sent.taken().await;
+            let Some(sent) = sent else {
+                return Ok(begun.elapsed());
+            };
+            sent.taken().await;
+            let took = begun.elapsed();
+            match timeout(SERVED, stream.read(&mut [0])).await {
+                Ok(Ok(0) | Err(_)) => Err(Bad::Closed),
+                Ok(Ok(_)) | Err(_) => Ok(took),
             }
-            Ok(begun.elapsed())
         }
     }
 }

@@ -1,6 +1,10 @@
-use std::io::{Read, Write};
+use std::io::{IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::*;
 
@@ -50,6 +54,33 @@ fn server(answer: &'static str) -> Listen {
         }
     });
     Listen::Address(address)
+}
+
+/// What comes with the next letter.
+fn take(inbox: &UnixDatagram) -> Vec<OwnedFd> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut letter = [0; 8];
+    let mut letter = [IoSliceMut::new(&mut letter)];
+    recvmsg(inbox, &mut letter, &mut ancillary, RecvFlags::empty()).unwrap();
+    let messages = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    messages.flatten().collect()
+}
+
+#[test]
+fn a_full_inbox_is_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let _inbox = UnixDatagram::bind(folder.path().join("inbox-1")).unwrap();
+    let full = UnixDatagram::unbound().unwrap();
+    full.set_nonblocking(true).unwrap();
+    while full.send_to(&[0], folder.path().join("inbox-1")).is_ok() {}
+    let listen = server("HTTP/1.1 200 OK\r\n\r\n");
+    let said = asked(&health(get(Door::Shared(listen)), 100), folder.path(), 2);
+    let why = "GET /healthz: does not take connections from its inbox";
+    assert_eq!((said.result, said.by_any), (Err(why.to_owned()), false));
 }
 
 #[test]
@@ -127,10 +158,32 @@ fn an_inbox_is_asked_alone() {
         assert_eq!(inbox.recv(&mut letter).unwrap(), 2);
         assert_eq!(letter[0], 4);
         let taking = inbox.try_clone().unwrap();
-        let taken = std::thread::spawn(move || taking.recv(&mut [0; 8]).unwrap());
+        // The first one is thrown away, as peers do.
+        let taken = std::thread::spawn(move || {
+            drop(take(&taking));
+            take(&taking)
+        });
         let said = asked(&health(Probe::Tcp { at: at() }, 60_000), folder.path(), 4);
         assert!(said.result.is_ok() && !said.by_any, "{said:?}");
-        assert_eq!(taken.join().unwrap(), 2);
+        drop(taken.join().unwrap());
+        let thrown = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !thrown.load(Ordering::Relaxed) {
+                    drop(take(&inbox));
+                }
+            });
+            let probes = [Probe::Tcp { at: at() }, get(at())];
+            let said = probes.map(|probe| asked(&health(probe, 300), folder.path(), 4).result);
+            thrown.store(true, Ordering::Relaxed);
+            let last = UnixDatagram::unbound().unwrap();
+            last.send_to(&[0], folder.path().join("inbox-30")).unwrap();
+            assert_eq!(
+                said,
+                ["a connection", "GET /healthz"]
+                    .map(|probe| Err(format!("{probe}: no answer within 0.3 s")))
+            );
+        });
     }
     assert!(old.recv(&mut [0; 8]).is_err());
     // A link leads nowhere.
