@@ -33,6 +33,12 @@ impl Health {
         };
         (!self.ok).then(|| format!("unhealthy: {}{times}", self.detail))
     }
+
+    /// Whether it is of a run that began so long ago, and not of the one before; true where that is not known.
+    pub fn is_of(&self, age: Option<Duration>) -> bool {
+        let since = self.at.elapsed().unwrap_or_default();
+        age.is_none_or(|age| since <= age)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +139,15 @@ mod tests {
         let places = Places::system().below(root.path().into());
         let unit = "api@0.service";
         assert_eq!(read(&places, unit), None);
+        let ago = |seconds| Health {
+            ok: true,
+            latency: None,
+            failures: 0,
+            detail: String::new(),
+            at: SystemTime::now() - Duration::from_secs(seconds),
+        };
+        let age = Some(Duration::from_secs(600));
+        assert!(ago(0).is_of(age) && !ago(1200).is_of(age) && ago(1200).is_of(None));
         let mut health = Health {
             ok: true,
             latency: Some(Duration::from_micros(1234)),

@@ -250,6 +250,7 @@ async fn read<'a>(
         let known = noted.contains(stem(&chosen.unit));
         let restarted = known.then(|| reasons::read(places, &chosen.unit)).flatten();
         let usage = seen.usage;
+        let age = usage.as_ref().and_then(|usage| usage.age);
         rows.push(Row {
             facts: app,
             id: chosen.id,
@@ -260,7 +261,7 @@ async fn read<'a>(
                 app.backoff.is_some() && crashes.is_some_and(|count| count > 0),
             ),
             pid: usage.as_ref().and_then(|usage| usage.main_pid),
-            uptime: usage.as_ref().and_then(|usage| usage.age),
+            uptime: age,
             cpu: usage.as_ref().and_then(process::cpu_percent_since_start),
             memory: usage.as_ref().and_then(|usage| usage.memory),
             usage,
@@ -279,7 +280,8 @@ async fn read<'a>(
                 .health
                 .as_ref()
                 .filter(|_| active == "active")
-                .and_then(|_| health::read(places, &chosen.unit)),
+                .and_then(|_| health::read(places, &chosen.unit))
+                .filter(|health| health.is_of(age)),
             unit: chosen.unit,
             active,
             sub,

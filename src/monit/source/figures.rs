@@ -56,7 +56,8 @@ impl Figures {
                     let folder = self.places.on_disk(&self.places.run).join(folder);
                     requests = requests::read(&folder);
                     if one.probed {
-                        health = health::read(&self.places, &one.unit);
+                        health = health::read(&self.places, &one.unit)
+                            .filter(|health| health.is_of(usage.age));
                     }
                     if one.closely {
                         custom = custom::read(&folder, one.started).map(|metrics| told(&metrics));

@@ -69,8 +69,15 @@ impl Instance {
         self.due = due;
     }
 
-    /// Whether it has processes. What was known of an earlier run is forgotten.
-    pub fn runs(&mut self, hierarchy: &Hierarchy, proc: &Path, now: Duration) -> bool {
+    /// Whether it has processes. What was known of an earlier run is forgotten, on disk too.
+    pub fn runs(
+        &mut self,
+        hierarchy: &Hierarchy,
+        proc: &Path,
+        places: &Places,
+        name: &str,
+        now: Duration,
+    ) -> bool {
         let Some(group) = &self.group else {
             return false;
         };
@@ -86,6 +93,10 @@ impl Instance {
             return false;
         };
         let age = usage.and_then(|usage| usage.age).unwrap_or_default();
+        if self.run.is_some() || self.reported.is_some() {
+            self.reported = None;
+            health::forget(places, name);
+        }
         self.begin();
         self.run = Some((pid, now.saturating_sub(age)));
         true

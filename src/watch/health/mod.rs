@@ -191,31 +191,41 @@ impl Health {
     fn look(&mut self) {
         self.looked = Instant::now();
         let now = self.began.elapsed();
-        for (name, app) in &mut self.apps {
+        // Who has waited longest comes first: where there are too many for their interval, each has its turn.
+        let mut due: Vec<(Duration, Name, u32)> = Vec::new();
+        for (name, app) in &self.apps {
+            for (number, instance) in (0_u32..).zip(&app.instances) {
+                if !instance.busy && instance.due <= now {
+                    due.push((instance.due, name.clone(), number));
+                }
+            }
+        }
+        due.sort();
+        for (_, name, number) in due {
+            if self.asked.len() >= AT_ONCE {
+                return;
+            }
+            let Some(app) = self.apps.get_mut(&name) else {
+                continue;
+            };
             let interval = app.health.interval;
             let count = app.facts.instances.max(1);
-            for (number, instance) in (0_u32..).zip(&mut app.instances) {
-                if instance.busy || instance.due > now {
-                    continue;
-                }
-                if self.asked.len() >= AT_ONCE {
-                    return;
-                }
-                instance.next_due(now, interval, interval * number / count);
-                if !instance.runs(&self.hierarchy, Path::new(PROC), now) {
-                    instance.gone(&self.ground.places, &instance_name(name, number));
-                    continue;
-                }
-                instance.busy = true;
-                let question = question(
-                    self.ground.clone(),
-                    self.manager.clone(),
-                    app.facts.clone(),
-                    app.health.clone(),
-                    number,
-                );
-                self.asked.spawn(question);
+            let instance = &mut app.instances[number as usize];
+            instance.next_due(now, interval, interval * number / count);
+            let (places, unit) = (&self.ground.places, instance_name(&name, number));
+            if !instance.runs(&self.hierarchy, Path::new(PROC), places, &unit, now) {
+                instance.gone(places, &unit);
+                continue;
             }
+            instance.busy = true;
+            let question = question(
+                self.ground.clone(),
+                self.manager.clone(),
+                app.facts.clone(),
+                app.health.clone(),
+                number,
+            );
+            self.asked.spawn(question);
         }
     }
 
