@@ -1,5 +1,6 @@
 //! The loop: what happens goes into `update`, its effects go out, and what is on the screen follows.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,8 +103,9 @@ struct Edges {
 
 async fn shown(machine: Rc<Machine>, options: Options) -> anyhow::Result<u8> {
     let mut signals = signals()?;
-    let (columns, rows) = terminal::size();
     let mut screen = Screen::enter()?;
+    let (columns, rows) = terminal::size();
+    screen.resize(columns, rows)?;
     let (tell, mut actions) = mpsc::channel(WAITING);
     let (pressed, mut events) = mpsc::channel(WAITING);
     let (measured, mut rested) = mpsc::channel(1);
@@ -160,9 +162,9 @@ async fn shown(machine: Rc<Machine>, options: Options) -> anyhow::Result<u8> {
         };
         let action = match action {
             None => {
-                screen.again()?;
-                (stale, urgent) = (true, true);
-                continue;
+                urgent = true;
+                let (columns, rows) = screen.again()?;
+                Action::Resize(columns, rows)
             }
             Some(Heard::Frame) => {
                 screen.draw(|frame| draw(&state, frame))?;
@@ -186,11 +188,17 @@ async fn shown(machine: Rc<Machine>, options: Options) -> anyhow::Result<u8> {
             _ => {}
         }
         stale = true;
-        for effect in update(&mut state, action) {
+        let mut effects = VecDeque::from(update(&mut state, action));
+        while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Quit => return Ok(0),
-                Effect::Suspend => screen.suspend()?,
-                Effect::Redraw => screen.again()?,
+                Effect::Suspend | Effect::Redraw => {
+                    let (columns, rows) = match effect {
+                        Effect::Suspend => screen.suspend()?,
+                        _ => screen.again()?,
+                    };
+                    effects.extend(update(&mut state, Action::Resize(columns, rows)));
+                }
                 Effect::Mouse(mouse) => screen.set_mouse(mouse)?,
                 other => edges.carry_out(other),
             }

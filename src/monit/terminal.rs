@@ -275,8 +275,9 @@ impl Screen {
         Ok(())
     }
 
-    /// Takes the terminal again, and draws all of it the next time: after it was left, or somebody else has written on it.
-    pub fn again(&mut self) -> anyhow::Result<()> {
+    /// Takes the terminal again, and draws all of it the next time: after it was left, or somebody else has written on it. Its columns and rows now: who is
+    /// in the background is not told of a new size.
+    pub fn again(&mut self) -> anyhow::Result<(u16, u16)> {
         if !taken() {
             raw().context("cannot set up the terminal")?;
         }
@@ -286,11 +287,11 @@ impl Screen {
         self.resize(columns, rows)?;
         bytes.extend(self.drawn.take());
         self.send(bytes);
-        Ok(())
+        Ok((columns, rows))
     }
 
-    /// Gives it back, stops this process as Ctrl-Z does, and takes it again when it goes on.
-    pub fn suspend(&mut self) -> anyhow::Result<()> {
+    /// Gives it back, stops this process as Ctrl-Z does, and takes it again when it goes on: see [`Screen::again`].
+    pub fn suspend(&mut self) -> anyhow::Result<(u16, u16)> {
         restore();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)
             .context("cannot stop")?;

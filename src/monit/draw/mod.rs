@@ -9,7 +9,7 @@ mod tests;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
@@ -79,6 +79,10 @@ fn tone_of_app(app: &App) -> Tone {
 
 pub fn draw(state: &State, frame: &mut Frame<'_>) {
     let area = frame.area();
+    if area.as_size() != Size::new(state.columns, state.rows) {
+        // What was laid out for another size would stand outside of this one: the new size is on its way.
+        return;
+    }
     let Some(layout) = state.layout() else {
         too_small(state, area, frame.buffer_mut());
         return;

@@ -17,6 +17,14 @@ use crate::monit::state::State;
 use crate::monit::text;
 use crate::monit::update::update;
 
+#[test]
+fn a_terminal_of_another_size_than_the_state_is_drawn_nothing_on() {
+    let state = sample::state(120, 40);
+    let mut terminal = Terminal::new(TestBackend::new(60, 12)).unwrap();
+    terminal.draw(|frame| draw(&state, frame)).unwrap();
+    assert_eq!(text_of(terminal.backend().buffer()).trim(), "");
+}
+
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 fn drawn(state: &State) -> Buffer {
