@@ -8,7 +8,7 @@ use super::Tell;
 use crate::journal::text::label;
 use crate::journal::{Entry, LogApp, Query, Scope, read};
 use crate::monit::action::Action;
-use crate::monit::lines::Line;
+use crate::monit::lines::{KEPT, Line};
 use crate::monit::text;
 
 /// Lines of the past.
@@ -71,6 +71,7 @@ impl Drop for Follower {
 }
 
 async fn run(of: u64, mut query: Query, tell: &Tell) {
+    let mut last = None;
     loop {
         let mut entries = read::entries(query.clone());
         let why = loop {
@@ -83,7 +84,10 @@ async fn run(of: u64, mut query: Query, tell: &Tell) {
             let mut next = Some(entry);
             while let Some(entry) = next {
                 match entry {
-                    Ok(entry) => lines.extend(lines_of(&entry)),
+                    Ok(entry) => {
+                        last = last.max(Some(entry.at));
+                        lines.extend(lines_of(&entry));
+                    }
                     Err(error) => problem = Some(format!("{error:#}")),
                 }
                 taken += 1;
@@ -100,9 +104,18 @@ async fn run(of: u64, mut query: Query, tell: &Tell) {
             return;
         }
         tokio::time::sleep(AGAIN).await;
-        // What is on the screen already is not wanted twice.
-        query.lines = Some(0);
+        if let Some(last) = last {
+            go_on(&mut query, last);
+        }
     }
+}
+
+/// What is on the screen already is not wanted twice, and what came since then is not to be missed. `last`: the newest line's time, microseconds since the
+/// epoch.
+fn go_on(query: &mut Query, last: u64) {
+    let next = last.saturating_add(1);
+    query.since = Some(format!("@{}.{:06}", next / 1_000_000, next % 1_000_000));
+    query.lines = Some(KEPT as u64);
 }
 
 fn lines_of(entry: &Entry) -> impl Iterator<Item = Line> {
@@ -115,4 +128,25 @@ fn lines_of(entry: &Entry) -> impl Iterator<Item = Line> {
             stream,
             text,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_an_end_it_goes_on_behind_the_last_line() {
+        let mut query = Query {
+            lines: Some(PAST),
+            follow: true,
+            ..Query::new(Scope::System, Vec::new())
+        };
+        go_on(&mut query, 1_700_000_000_000_041);
+        let args = query.past_args(&[]);
+        assert!(
+            args.contains(&"--since=@1700000000.000042".into()),
+            "{args:?}"
+        );
+        assert!(args.contains(&"--lines=5000".into()), "{args:?}");
+    }
 }
