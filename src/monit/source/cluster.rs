@@ -54,7 +54,7 @@ fn select<'a>(apps: &'a BTreeMap<String, AppUnits>, targets: &[String]) -> Vec<S
     target::select(apps, &known).unwrap_or_default()
 }
 
-/// Until the unit files change.
+/// Until the unit files change, or nothing has for so long that they are looked at again.
 async fn once(machine: &Machine, targets: &[String], tell: &Tell) -> anyhow::Result<()> {
     let places = machine.places.clone();
     let observed = tokio::task::spawn_blocking(move || observe::apps(&places)).await??;
@@ -115,9 +115,13 @@ async fn once(machine: &Machine, targets: &[String], tell: &Tell) -> anyhow::Res
             tell.send(told).await.context("over")?;
             continue;
         }
+        if changed.is_empty() {
+            // Files that somebody edited, too.
+            return Ok(());
+        }
         let again: Vec<Selected<'_>> = selected
             .iter()
-            .filter(|one| changed.is_empty() || changed.contains(one.facts.app.as_str()))
+            .filter(|one| changed.contains(one.facts.app.as_str()))
             .cloned()
             .collect();
         changed.clear();
