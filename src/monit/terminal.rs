@@ -238,8 +238,13 @@ impl Screen {
 
     /// Until what was drawn last is written.
     pub async fn written(&self) {
-        while self.is_busy() {
-            self.state.done.notified().await;
+        // Made before the look: what is told in between wakes it, too.
+        loop {
+            let done = self.state.done.notified();
+            if !self.is_busy() {
+                return;
+            }
+            done.await;
         }
     }
 
