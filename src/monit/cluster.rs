@@ -89,12 +89,12 @@ impl App {
 
     pub fn memory(&self) -> Option<u64> {
         let known = self.instances.iter().filter_map(|one| one.memory);
-        known.reduce(|a, b| a + b)
+        known.reduce(u64::saturating_add)
     }
 
     pub fn restarts(&self) -> Option<u32> {
         let known = self.instances.iter().filter_map(|one| one.restarts);
-        known.reduce(|a, b| a + b)
+        known.reduce(u32::saturating_add)
     }
 
     /// When the instance that was started last was started.

@@ -30,8 +30,7 @@ impl Restarts {
         self.counts
             .iter()
             .filter(counted)
-            .map(|(_, count)| count)
-            .sum()
+            .fold(0, |sum: u32, (_, count)| sum.saturating_add(*count))
     }
 }
 
@@ -66,7 +65,8 @@ fn path(places: &Places, unit: &str) -> PathBuf {
 /// Notes that the instance is restarted now; whole or not at all. Errors name the file.
 pub fn note(places: &Places, unit: &str, reason: &Reason) -> io::Result<()> {
     let mut counts = read(places, unit).map_or_else(BTreeMap::new, |before| before.counts);
-    *counts.entry(reason.as_str().to_owned()).or_default() += 1;
+    let count: &mut u32 = counts.entry(reason.as_str().to_owned()).or_default();
+    *count = count.saturating_add(1);
     let at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);

@@ -163,14 +163,15 @@ impl App<'_> {
 
     pub fn restarts(&self) -> Option<u32> {
         let known = self.rows.iter().filter_map(|row| row.restarts);
-        known.reduce(|a, b| a + b)
+        known.reduce(u32::saturating_add)
     }
 
     /// As [`Row::causes`], of all instances together.
     pub fn causes(&self) -> BTreeMap<String, u32> {
         let mut causes = BTreeMap::new();
         for (word, count) in self.rows.iter().flat_map(Row::causes) {
-            *causes.entry(word).or_default() += count;
+            let sum: &mut u32 = causes.entry(word).or_default();
+            *sum = sum.saturating_add(count);
         }
         causes
     }

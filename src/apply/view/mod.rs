@@ -266,8 +266,9 @@ async fn read<'a>(
             memory: usage.as_ref().and_then(|usage| usage.memory),
             usage,
             crashes,
-            restarts: crashes
-                .map(|count| count + restarted.as_ref().map_or(0, reasons::Restarts::automatic)),
+            restarts: crashes.map(|count| {
+                count.saturating_add(restarted.as_ref().map_or(0, reasons::Restarts::automatic))
+            }),
             restarted,
             why: ending.map(|ending| {
                 ending::in_words(&ending.result, ending.code, ending.status, app.max_restarts)

@@ -92,14 +92,15 @@ impl Figures {
         let limit = rows.first().and_then(|row| row.facts.memory_restart);
         let mut causes = BTreeMap::new();
         for (word, count) in rows.iter().flat_map(Row::causes) {
-            *causes.entry(word).or_default() += count;
+            let sum: &mut u32 = causes.entry(word).or_default();
+            *sum = sum.saturating_add(count);
         }
         Figures {
             cpu: sum(&mut rows.iter().filter_map(|row| change(row).cpu.or(row.cpu))),
             memory: rows
                 .iter()
                 .filter_map(|row| row.memory)
-                .reduce(|a, b| a + b),
+                .reduce(u64::saturating_add),
             worst,
             of_limit: worst
                 .zip(limit.filter(|limit| *limit > 0))
@@ -107,7 +108,7 @@ impl Figures {
             restarts: rows
                 .iter()
                 .filter_map(|row| row.restarts)
-                .reduce(|a, b| a + b),
+                .reduce(u32::saturating_add),
             causes,
             uptime: rows.iter().filter_map(|row| row.uptime).min(),
             per_second: sum(&mut rows.iter().filter_map(|row| {

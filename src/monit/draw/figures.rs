@@ -23,7 +23,7 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
             Some(app) => {
                 let limit = app
                     .memory_limit
-                    .map(|limit| limit * app.instances.len() as u64);
+                    .map(|limit| limit.saturating_mul(app.instances.len() as u64));
                 (of_app(state, app), format!("{name}/"), limit)
             }
             None => return,
@@ -169,7 +169,10 @@ fn of_all(state: &State) -> Vec<Line<'static>> {
     let apps = counted(state.apps().count(), "app");
     let instances = counted(all().count(), "instance");
     let mut first = vec![span(state, format!("{apps}, {instances}"), Tone::Plain)];
-    let restarts = state.apps().filter_map(App::restarts).sum();
+    let restarts = state
+        .apps()
+        .filter_map(App::restarts)
+        .fold(0, u32::saturating_add);
     first.extend(restarted(state, restarts));
     let mut lines = vec![Line::from(first)];
     lines.extend(requests_of(state, all()));

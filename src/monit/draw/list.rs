@@ -128,8 +128,14 @@ fn line<'a>(state: &'a State, node: &Node<'a>, width: u16) -> Line<'a> {
                 Tone::Busy
             };
             let cpu = state.apps().filter_map(App::cpu).reduce(|a, b| a + b);
-            let memory = state.apps().filter_map(App::memory).reduce(|a, b| a + b);
-            let restarts = state.apps().filter_map(App::restarts).reduce(|a, b| a + b);
+            let memory = state
+                .apps()
+                .filter_map(App::memory)
+                .reduce(u64::saturating_add);
+            let restarts = state
+                .apps()
+                .filter_map(App::restarts)
+                .reduce(u32::saturating_add);
             cells(
                 state,
                 (format!("{online}/{count}"), tone),
