@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::trigger::plain;
 use crate::process::Custom;
-use crate::process::custom::{Kind, Metrics};
+use crate::process::custom::{Kind, Metrics, number};
 
 /// A name with its labels, and the value with its unit; of a histogram count and sum alone.
 pub fn pairs(metrics: &Metrics) -> Vec<(String, String)> {
@@ -40,7 +40,7 @@ fn pair(metric: &Custom) -> (String, String) {
         .map(|unit| format!(" {}", plain(unit)));
     (
         name,
-        format!("{}{}", metric.value, unit.unwrap_or_default()),
+        format!("{}{}", number(metric.value), unit.unwrap_or_default()),
     )
 }
 
@@ -73,7 +73,7 @@ mod tests {
     fn shown_as_a_person_reads_it() {
         let metrics = parse(
             "# UNIT heap MiB\nheap 9.25\njobs_total{queue=\"a\\\"b\",to=\"\x1b[2J\"} 3\n# TYPE release info\nrelease_info{value=\"v1\\n2\"} 1\n\
-             # TYPE took histogram\ntook_bucket{le=\"1\"} 2\ntook_count 2\ntook_sum 0.5\nodd NaN\nReal users 1\n",
+             # TYPE took histogram\ntook_bucket{le=\"1\"} 2\ntook_count 2\ntook_sum 0.5\nodd NaN\nhuge 1e300\nReal users 1\n",
         );
         let shown = pairs(&metrics);
         let expected = [
@@ -83,9 +83,10 @@ mod tests {
             ("took_count", "2"),
             ("took_sum", "0.5"),
             ("odd", "NaN"),
+            ("huge", "1e300"),
             (
                 "not understood",
-                "line 11: \"users\", the value of Real, is no number",
+                "line 12: \"users\", the value of Real, is no number",
             ),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));

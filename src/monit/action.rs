@@ -69,8 +69,8 @@ pub struct Measured {
     pub health: Option<Health>,
     /// None where it was not asked for.
     pub custom: Option<Vec<String>>,
-    /// Of its app, where that was asked for.
-    pub queue: Option<Queue>,
+    /// Of its app, where that was asked for; then none where none of its listeners is open.
+    pub queue: Option<Option<Queue>>,
 }
 
 /// An instance that is to be measured.

@@ -34,6 +34,14 @@ pub struct Custom {
     pub help: Option<String>,
 }
 
+/// A value as a person reads it: with all of its digits, from 10¹⁵ on by its exponent.
+pub fn number(value: f64) -> String {
+    match value.is_finite() && value.abs() >= 1e15 {
+        true => format!("{value:e}"),
+        false => value.to_string(),
+    }
+}
+
 /// Of `# TYPE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::monit::action::{Measured, Wanted};
 use crate::monit::text;
-use crate::process::custom::{self, Kind};
+use crate::process::custom::{self, Kind, number};
 use crate::process::{self, Hierarchy, Usage, requests};
 use crate::unit_files::{Places, health};
 
@@ -42,6 +42,7 @@ impl Figures {
             .into_iter()
             .zip(queues)
             .map(|(one, queue)| {
+                let queue = (!one.listen.is_empty()).then_some(queue);
                 let usage = one.group.as_ref().and_then(|_| usages.next().flatten());
                 let now = Instant::now();
                 let cpu = usage.as_ref().and_then(|usage| {
@@ -99,7 +100,12 @@ pub fn told(metrics: &custom::Metrics) -> Vec<String> {
                 false => format!(" ({})", labels.join(", ")),
             };
             let unit = one.unit.as_deref().unwrap_or_default();
-            let value = (one.value * 1000.0).round() / 1000.0;
+            // Thousandths of a small one; a large one has none.
+            let value = match one.value.abs() < 1e12 {
+                true => (one.value * 1000.0).round() / 1000.0,
+                false => one.value,
+            };
+            let value = number(value);
             text::harmless(format!("{name}{labels}  {value} {unit}").trim_end())
         })
         .collect()

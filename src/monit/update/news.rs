@@ -141,8 +141,8 @@ fn measured(state: &mut State, all: Vec<Measured>) {
         if let Some(custom) = one.custom {
             known.custom = custom;
         }
-        if one.queue.is_some() {
-            app.queue = one.queue;
+        if let Some(queue) = one.queue {
+            app.queue = queue;
         }
         let point = Point {
             cpu: one.cpu,

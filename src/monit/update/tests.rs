@@ -1,13 +1,14 @@
+mod news;
+
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 
-use super::super::action::{Action, Effect, Measured, Order, Verb};
+use super::super::action::{Action, Effect, Order, Verb};
 use super::super::cluster::Target;
 use super::super::sample;
 use super::super::state::{Mode, Pane, State};
 use super::update;
-use crate::apply::view;
 use crate::journal::Stream;
 
 fn state() -> State {
@@ -313,89 +314,6 @@ fn the_mouse_selects_scrolls_and_says_neither_yes_nor_no() {
     press(&mut state, "s");
     update(&mut state, mouse(click, 5, layout.list.y));
     assert!(matches!(state.mode, Mode::Asking(_)));
-}
-
-#[test]
-fn an_app_that_goes_leaves_something_selected() {
-    let mut state = state();
-    select(&mut state, &instance("mailer", 1));
-    let mut fewer = sample::cluster();
-    fewer[2].instances.truncate(1);
-    update(&mut state, Action::Cluster(fewer.clone()));
-    assert_eq!(state.selected, app("mailer"));
-    fewer.remove(2);
-    let effects = update(&mut state, Action::Cluster(fewer));
-    assert_ne!(state.selected.app(), Some("mailer"));
-    assert!(
-        effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Follow { .. }))
-    );
-    update(&mut state, Action::Cluster(vec![]));
-    assert_eq!(state.selected, Target::All);
-    assert_eq!(press(&mut state, "sSlr+-"), []);
-    // News of what is not there any more.
-    let changed = Action::Changed {
-        app: "mailer".to_owned(),
-        number: 7,
-        state: view::State::Online,
-        at: "12:00:00".to_owned(),
-    };
-    update(&mut state, changed);
-    let gone = Measured {
-        app: "mailer".to_owned(),
-        number: 7,
-        cpu: None,
-        memory: None,
-        requests: None,
-        health: None,
-        custom: None,
-        queue: None,
-    };
-    update(&mut state, Action::Measured(vec![gone]));
-}
-
-#[test]
-fn only_what_is_in_view_is_measured() {
-    let mut state = state();
-    state.open.clear();
-    update(&mut state, Action::Resize(80, 10));
-    select(&mut state, &app("crash"));
-    let wanted = |state: &mut State| match update(state, Action::Tick(sample::now())).as_slice() {
-        [Effect::Measure(wanted)] => wanted.len(),
-        other => panic!("{other:?}"),
-    };
-    // All five apps are in view, folded: their sums are shown.
-    assert_eq!(wanted(&mut state), 11);
-    let many: Vec<_> = (0..50)
-        .map(|n| sample::app(&format!("app-{n:02}"), "online", &[view::State::Online; 3]))
-        .collect();
-    update(&mut state, Action::Cluster(many));
-    select(&mut state, &app("app-20"));
-    assert_eq!(wanted(&mut state), state.list_rows() * 3);
-    select(&mut state, &Target::All);
-    assert_eq!(wanted(&mut state), 150);
-}
-
-#[test]
-fn a_state_that_systemd_tells_of_shows_at_once_and_is_noted() {
-    let mut state = state();
-    let changed = Action::Changed {
-        app: "api-server".to_owned(),
-        number: 2,
-        state: view::State::Stopping,
-        at: "12:00:00".to_owned(),
-    };
-    assert_eq!(update(&mut state, changed), []);
-    let api = state.app("api-server").unwrap();
-    assert_eq!(
-        (api.online(), api.instances[2].state),
-        (3, view::State::Stopping)
-    );
-    assert_eq!(
-        state.changes.back().unwrap().what,
-        instance("api-server", 2)
-    );
 }
 
 #[test]
