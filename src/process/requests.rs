@@ -116,9 +116,11 @@ impl Requests {
 }
 
 /// Of the instance whose runtime folder this is; none where nothing counts. The folder belongs to the app's user: no link is followed, nothing
-/// but a regular file is read, and only what adds up is taken from it. Never blocks.
-pub fn read(folder: &Path) -> Option<Requests> {
-    file::read(folder, file::monotonic())
+/// but a regular file is read, and only what adds up is taken from it. Never blocks. `started`: when its main process was, counted from the boot of
+/// the machine; what was begun before is of an earlier run, whose files automatic restarts leave behind.
+pub fn read(folder: &Path, started: Option<Duration>) -> Option<Requests> {
+    let since = started.map_or(0, file::on_our_clock);
+    file::read(folder, file::monotonic(), since)
 }
 
 #[cfg(test)]

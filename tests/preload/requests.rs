@@ -17,7 +17,7 @@ use crate::start::{PATIENCE, Setting, says};
 fn counted(folder: &Path, what: &str, fits: impl Fn(&Requests) -> bool) -> Requests {
     let begun = Instant::now();
     loop {
-        let read = requests::read(folder);
+        let read = requests::read(folder, None);
         match &read {
             Some(read) if fits(read) => return read.clone(),
             _ => assert!(begun.elapsed() < PATIENCE, "not {what}: {read:?}"),

@@ -94,8 +94,9 @@ pub(super) fn look(places: &Places, wanted: &[Wanted], counted: bool) -> Vec<See
         };
         if counted {
             let folder = runtime.join(instance);
-            seen.requests = requests::read(&folder);
-            // What was killed leaves its file behind.
+            // What was killed leaves its files behind.
+            let began = seen.usage.as_ref().and_then(|usage| usage.started);
+            seen.requests = requests::read(&folder, began);
             let age = seen.usage.as_ref().and_then(|usage| usage.age);
             let started = age.and_then(|age| SystemTime::now().checked_sub(age));
             seen.custom = started.and_then(|since| custom::read(&folder, Some(since)));

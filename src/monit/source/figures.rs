@@ -55,7 +55,7 @@ impl Figures {
                 if let Some(usage) = usage {
                     let folder = one.unit.strip_suffix(".service").unwrap_or(&one.unit);
                     let folder = self.places.on_disk(&self.places.run).join(folder);
-                    requests = requests::read(&folder);
+                    requests = requests::read(&folder, usage.started);
                     if one.probed {
                         health = health::read(&self.places, &one.unit)
                             .filter(|health| health.is_of(usage.age));

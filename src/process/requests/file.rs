@@ -45,12 +45,27 @@ struct Counted {
 
 /// Microseconds since the machine was started, as Node's process.hrtime() has it.
 pub fn monotonic() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
+    micros(ClockId::Monotonic)
+}
+
+fn micros(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() / 1_000
 }
 
-pub fn read(folder: &Path, now: u64) -> Option<Requests> {
+/// That long after the machine's boot, as [`monotonic`] has it; earlier by what the machine slept since, which that clock leaves out.
+pub fn on_our_clock(since_boot: Duration) -> u64 {
+    let slept = micros(ClockId::Boottime).saturating_sub(monotonic());
+    let since_boot = u64::try_from(since_boot.as_micros()).unwrap_or(u64::MAX);
+    since_boot.saturating_sub(slept)
+}
+
+/// Of the run that began to count at `since` or later.
+pub fn read(folder: &Path, now: u64, since: u64) -> Option<Requests> {
     let first = counted(&folder.join("requests"))??;
+    if first.started < since {
+        return None;
+    }
     let run = first.run;
     let first = first.until(now);
     let mut all = vec![first];

@@ -110,13 +110,13 @@ fn several_processes_are_one_instance() {
     let write = |name: &str, counted: &Counted| {
         fs::write(root.path().join(name), written(counted)).unwrap();
     };
-    let count = || read(root.path(), NOW).map(|all| (all.total.count, all.recent.count));
+    let count = || read(root.path(), NOW, 0).map(|all| (all.total.count, all.recent.count));
     assert_eq!(count(), None);
     write("requests-1", &example());
     assert_eq!(count(), None, "no first one");
     write("requests", &example());
     assert_eq!(count(), Some((2_000, 120)));
-    let rate = read(root.path(), NOW).unwrap().per_second().unwrap();
+    let rate = read(root.path(), NOW, 0).unwrap().per_second().unwrap();
     assert!((rate - 120.0 / 55.0).abs() < 1e-9, "{rate}");
     // A file that makes no sense does not hide the next.
     fs::write(root.path().join("requests-2"), "?").unwrap();
@@ -132,10 +132,24 @@ fn several_processes_are_one_instance() {
 }
 
 #[test]
+fn what_an_earlier_run_left_is_not_of_this_one() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("requests"), written(&example())).unwrap();
+    let since = |since| read(root.path(), NOW, since).is_some();
+    assert!(since(example().started));
+    assert!(!since(example().started + 1));
+
+    let now = monotonic();
+    assert_eq!(on_our_clock(Duration::ZERO), 0);
+    let of_now = Duration::from_micros(micros(ClockId::Boottime));
+    assert!((now..now + 60_000_000).contains(&on_our_clock(of_now)));
+}
+
+#[test]
 fn read_is_what_the_preload_wrote_and_nothing_else() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("requests");
-    let read = || read(root.path(), NOW);
+    let read = || read(root.path(), NOW, 0);
     let bytes = written(&example());
     fs::write(&file, &bytes).unwrap();
     assert!(read().is_some());
@@ -184,7 +198,7 @@ fn a_long_file_is_read_whole() {
     let bytes = written(&full);
     assert!((USUAL..LONGEST).contains(&bytes.len()), "{}", bytes.len());
     fs::write(root.path().join("requests"), bytes).unwrap();
-    let read = read(root.path(), NOW).unwrap();
+    let read = read(root.path(), NOW, 0).unwrap();
     assert_eq!((read.total, read.recent.count), (all, 6 * (COUNT << 20)));
 }
 

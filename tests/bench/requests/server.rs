@@ -97,7 +97,7 @@ impl Server {
     }
 
     pub fn requests(&self) -> Requests {
-        requests::read(&self.folder()).expect("requests are counted")
+        requests::read(&self.folder(), None).expect("requests are counted")
     }
 
     /// Nanoseconds of processor time of all its threads.
