@@ -9,6 +9,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// As shells have it: 128 and the signal's number.
+const HUNG_UP: u8 = 129;
+const QUIT: u8 = 131;
 const TERMINATED: u8 = 143;
 
 pub enum Event {
@@ -20,6 +22,9 @@ pub enum Event {
 pub struct Events {
     int: Signal,
     term: Signal,
+    /// Only where a terminal is to be put back.
+    hangup: Option<Signal>,
+    quit: Option<Signal>,
     size: Option<Signal>,
     keys: Option<AsyncFd<Stdin>>,
 }
@@ -35,6 +40,8 @@ impl Events {
         Ok(Events {
             int: of(SignalKind::interrupt())?,
             term: of(SignalKind::terminate())?,
+            hangup: live.then(|| of(SignalKind::hangup())).transpose()?,
+            quit: live.then(|| of(SignalKind::quit())).transpose()?,
             size: live.then(|| of(SignalKind::window_change())).transpose()?,
             keys: keys.flatten(),
         })
@@ -47,10 +54,12 @@ impl Events {
                 biased;
                 _ = self.int.recv() => return Event::End(ExitCode::SUCCESS),
                 _ = self.term.recv() => return Event::End(ExitCode::from(TERMINATED)),
+                _ = came(&mut self.hangup) => return Event::End(ExitCode::from(HUNG_UP)),
+                _ = came(&mut self.quit) => return Event::End(ExitCode::from(QUIT)),
                 ends = quits(&mut self.keys) => if ends {
                     return Event::End(ExitCode::SUCCESS);
                 },
-                _ = resized(&mut self.size) => return Event::Resize,
+                _ = came(&mut self.size) => return Event::Resize,
             }
         }
     }
@@ -65,9 +74,9 @@ impl Events {
     }
 }
 
-async fn resized(size: &mut Option<Signal>) {
-    match size {
-        Some(size) => drop(size.recv().await),
+async fn came(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
     }
 }

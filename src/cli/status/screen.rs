@@ -37,9 +37,10 @@ impl Screen {
         if let Ok(before) = termios::tcgetattr(io::stdin()) {
             let mut now = before.clone();
             now.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-            // Ctrl-S would hold up SIGTERM, and Ctrl-Z leave the terminal as it is now.
+            // Ctrl-S would hold up SIGTERM; Ctrl-Z and Ctrl-\ leave the terminal as it is now.
             now.input_modes -= InputModes::IXON;
             now.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
+            now.special_codes[SpecialCodeIndex::VQUIT] = DISABLED;
             if termios::tcsetattr(io::stdin(), OptionalActions::Now, &now).is_ok() {
                 screen.keys = Some(before);
             }
