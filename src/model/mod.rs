@@ -20,6 +20,7 @@ pub mod reason;
 pub mod rotation;
 pub mod signal;
 pub mod span;
+pub mod unseen;
 pub mod watch;
 
 pub use app::{
@@ -40,4 +41,5 @@ pub use reason::Reason;
 pub use rotation::Rotation;
 pub use signal::Signal;
 pub use span::{Span, parse_duration};
+pub use unseen::unseen;
 pub use watch::Watch;

@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::model::unseen;
+
 /// Columns to the next tab stop, as terminals have them.
 const TAB: usize = 8;
 /// Characters kept of one line.
@@ -51,8 +53,7 @@ pub fn harmless(line: &str) -> String {
                 }
                 continue;
             }
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => continue,
-            '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}' => continue,
+            c if unseen(c) => continue,
             c if c.is_control() => UNSHOWN,
             c => c,
         };

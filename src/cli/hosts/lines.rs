@@ -8,7 +8,7 @@ use super::Host;
 use super::together::Answer;
 use crate::cli::status::layout;
 use crate::cli::table::{self, Cell, Tone};
-use crate::model::Bytes;
+use crate::model::{Bytes, unseen};
 
 /// A row an app of each machine.
 pub fn apps(answers: &[Answer], room: Option<usize>, colour: bool) -> String {
@@ -172,6 +172,7 @@ fn table_of(
 /// What another machine says must not steer this terminal.
 fn printable(text: &str) -> String {
     text.chars()
+        .filter(|one| !unseen(*one))
         .map(|one| if one.is_control() { ' ' } else { one })
         .collect()
 }

@@ -3,6 +3,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cli::table::{self, Cell};
+use crate::model::unseen;
 
 /// One thing that is told of each row.
 #[derive(Clone, Debug)]
@@ -136,10 +137,11 @@ pub fn render(columns: Vec<Column>, room: Option<usize>, colour: bool) -> String
     }
 }
 
-/// What an app or its files say, without what a terminal would take for an order.
+/// What an app or its files say, without what a terminal would take for an order and what is not seen but changes the line.
 pub fn printable(text: &str) -> String {
     let harmless = |one: char| if one.is_control() { '?' } else { one };
-    text.chars().map(harmless).collect()
+    let seen = text.chars().filter(|one| !unseen(*one));
+    seen.map(harmless).collect()
 }
 
 /// The text in at most `width` columns of a terminal; what is cut off is told by `…`.
@@ -330,6 +332,11 @@ mod tests {
             assert!(shorten(text, width).width() <= width);
         }
         assert_eq!(clip("\x1b[31mserver\x1b[0m x", 3), "\x1b[31mser\x1b[0m");
+    }
+
+    #[test]
+    fn text_of_others_stays_in_its_line() {
+        assert_eq!(printable("a\x1b[2J\u{202e}b\u{2066}c\u{200d}é"), "a?[2Jbcé");
     }
 
     #[test]

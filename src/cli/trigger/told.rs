@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::model::unseen;
 use crate::process::actions::{NoReply, Reply, UNKNOWN};
 
 /// An instance, and what it said.
@@ -98,13 +99,13 @@ pub fn lines(one: &Asked, reply: &Reply, terminal: bool) -> String {
     text
 }
 
-/// As text that no terminal obeys.
+/// As text that no terminal obeys, in the order it is written.
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\t' => plain.push(c),
-            c if c.is_control() => plain.extend(c.escape_default()),
+            c if c.is_control() || unseen(c) => plain.extend(c.escape_default()),
             c => plain.push(c),
         }
     }
