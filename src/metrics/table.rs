@@ -45,7 +45,7 @@ pub const FAMILIES: [Family; 25] = [
         help: "What is not as rpmctl wrote it: units edited or changed by a drop-in, systemd in need of a daemon-reload (0 or 1), instances older than their unit",
         samples: |view, out| {
             for (labels, app) in &view.apps {
-                for (word, count) in drift(&app.marks) {
+                for (word, count) in drift(app) {
                     out.add_with(labels, ("mark", word), count as f64);
                 }
             }

@@ -79,6 +79,7 @@ fn app<'a>(facts: &'a Facts, rows: Vec<Row<'a>>) -> App<'a> {
         boots: true,
         queue: None,
         marks: vec![],
+        old_known: true,
         generation: None,
     }
 }
@@ -235,4 +236,19 @@ fn every_family_is_told_as_the_table_says() {
             assert_eq!(labels, family.labels, "{line}");
         }
     }
+}
+
+#[test]
+fn instances_that_may_be_old_are_not_counted_as_none() {
+    let api = facts("api", 1, "");
+    let old = |old_known| {
+        let app = App {
+            old_known,
+            ..app(&api, vec![row(&api, 0)])
+        };
+        let mut marks = values::drift(&app);
+        marks.find(|(mark, _)| *mark == "old_instances")
+    };
+    assert_eq!(old(true), Some(("old_instances", 0)));
+    assert_eq!(old(false), None);
 }

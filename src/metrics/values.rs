@@ -1,7 +1,7 @@
 //! Values that need more than a look.
 
 use super::exposition::{Labels, Samples};
-use crate::apply::view::{Mark, State};
+use crate::apply::view::{App, Mark, State};
 use crate::process::requests::Histogram;
 use crate::units::Facts;
 
@@ -31,21 +31,24 @@ pub(super) fn some(out: &mut Samples<'_>, labels: &Labels, value: Option<f64>) {
     }
 }
 
-pub(super) fn drift(marks: &[Mark]) -> [(&'static str, usize); 4] {
+pub(super) fn drift(app: &App<'_>) -> impl Iterator<Item = (&'static str, usize)> {
+    let marks = &app.marks;
     let count = |is: fn(&Mark) -> bool| marks.iter().filter(|mark| is(mark)).count();
     let old = marks.iter().map(|mark| match mark {
         Mark::Old(instances) => instances.len(),
         _ => 0,
     });
-    [
+    // Not known is not none.
+    let old = app.old_known.then(|| ("old_instances", old.sum()));
+    let others = [
         ("edited", count(|mark| matches!(mark, Mark::Edited(_)))),
         ("drop_in", count(|mark| matches!(mark, Mark::DropIn(_)))),
         (
             "needs_reload",
             count(|mark| matches!(mark, Mark::NeedsReload)),
         ),
-        ("old_instances", old.sum()),
-    ]
+    ];
+    others.into_iter().chain(old)
 }
 
 /// What an instance of this app may be restarted for.

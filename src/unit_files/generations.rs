@@ -65,9 +65,12 @@ pub fn list(places: &Places) -> io::Result<Vec<Generation>> {
     Ok(found)
 }
 
-/// Number and time of each, oldest first: without reading any. None where they may not be read, or there are none.
+/// Number and time of each, oldest first: without reading any. None where they may not be read.
 pub fn times(places: &Places) -> Option<Vec<(u64, SystemTime)>> {
-    let entries = fs::read_dir(folder(places)).ok()?.flatten();
+    let entries = match fs::read_dir(folder(places)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(vec![]),
+        entries => entries.ok()?.flatten(),
+    };
     let mut times: Vec<(u64, SystemTime)> = entries
         .filter_map(|entry| {
             let number = entry.file_name().to_str()?.parse().ok()?;
@@ -75,7 +78,7 @@ pub fn times(places: &Places) -> Option<Vec<(u64, SystemTime)>> {
         })
         .collect();
     times.sort_unstable();
-    Some(times).filter(|times| !times.is_empty())
+    Some(times)
 }
 
 /// A file of one: `kind` is `units` or `env`. None: it has no such file, or it cannot be read.

@@ -34,7 +34,8 @@ pub fn of_command(page: &mut Page) {
     page.paragraph(
         "--install lets systemd listen, by rpmctl-metrics.socket, now and at boot, and start rpmctl-metrics.service for who asks: GET /metrics over HTTP,\n\
          in OpenMetrics' format where Accept says so. That ends after three seconds in which nobody asked, so nothing stays behind, and runs as the user\n\
-         daemon, who may read what every user may: files that an app with a umask of its own keeps from others are not in it. It is on loopback alone unless\n\
+         daemon, who may read what every user may: files that an app with a umask of its own keeps from others are not in it, nor are \n\
+         rpmctl_app_generation and the old_instances of rpmctl_app_drift, for which the generations are read. It is on loopback alone unless\n\
          --listen says otherwise, and asks for no password. --install again changes what changed, --listen moves it, --uninstall removes both units. Units of these names\n\
          that are not rpmctl's are left alone, and those of a package are used as they are.",
     );

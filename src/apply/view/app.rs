@@ -23,6 +23,8 @@ pub struct App<'a> {
     /// The listen queues of all its listeners together.
     pub queue: Option<Queue>,
     pub marks: Vec<Mark>,
+    /// Whether [`Mark::Old`] could be found out: only who may read the generations can.
+    pub old_known: bool,
     /// The generation (`rollback --list`) that its units are of, where that is known.
     pub generation: Option<u64>,
 }
@@ -88,6 +90,7 @@ pub async fn apps<'a>(
                 boots: boots(rows[0].facts),
                 queue,
                 marks,
+                old_known: ground.tells_old(),
                 generation,
                 rows,
             }
@@ -150,11 +153,6 @@ impl App<'_> {
         known.reduce(|a, b| a + b)
     }
 
-    /// Of the instance that uses most.
-    pub fn worst_memory(&self) -> Option<u64> {
-        self.rows.iter().filter_map(|row| row.memory).max()
-    }
-
     /// Percent of one processor, all instances together.
     pub fn cpu(&self) -> Option<f64> {
         let known = self.rows.iter().filter_map(|row| row.cpu);
@@ -164,16 +162,6 @@ impl App<'_> {
     pub fn restarts(&self) -> Option<u32> {
         let known = self.rows.iter().filter_map(|row| row.restarts);
         known.reduce(u32::saturating_add)
-    }
-
-    /// As [`Row::causes`], of all instances together.
-    pub fn causes(&self) -> BTreeMap<String, u32> {
-        let mut causes = BTreeMap::new();
-        for (word, count) in self.rows.iter().flat_map(Row::causes) {
-            let sum: &mut u32 = causes.entry(word).or_default();
-            *sum = sum.saturating_add(count);
-        }
-        causes
     }
 
     /// Of the instance that was started last.

@@ -16,8 +16,8 @@ use crate::units::{AppUnits, marker};
 /// What is on disk of the units of all apps; reading it does not need systemd.
 pub(super) struct Ground {
     drop_ins: BTreeMap<String, Vec<DropIn>>,
-    /// Number and time of the generations, oldest first.
-    generations: Vec<(u64, SystemTime)>,
+    /// Number and time of the generations, oldest first. None: they may not be read.
+    generations: Option<Vec<(u64, SystemTime)>>,
     /// Instances with an environment of their own.
     own_env: BTreeSet<String>,
     /// Instances that are to be restarted for their new settings: an apply could not.
@@ -36,10 +36,19 @@ impl Ground {
         });
         Ground {
             drop_ins: drop_ins::find(places, |unit| names.contains(unit)),
-            generations: generations::times(places).unwrap_or_default(),
+            generations: generations::times(places),
             own_env: own_env.collect(),
             owed: left.map(|left| left.restart).unwrap_or_default(),
         }
+    }
+
+    /// Whether it can be told which instances are older than their files.
+    pub fn tells_old(&self) -> bool {
+        self.generations.is_some()
+    }
+
+    fn generations(&self) -> &[(u64, SystemTime)] {
+        self.generations.as_deref().unwrap_or_default()
     }
 
     fn of<'g>(&'g self, app: &'g AppUnits) -> impl Iterator<Item = (String, &'g DropIn)> {
@@ -79,9 +88,9 @@ fn generation(places: &Places, ground: &Ground, app: &AppUnits) -> Option<u64> {
         fs::metadata(path).and_then(|file| file.modified()).ok()
     });
     let last = written.max().flatten()?;
-    let known = ground.generations.iter().find(|(_, made)| *made >= last);
+    let known = ground.generations().iter().find(|(_, made)| *made >= last);
     // What is older than the oldest may be of one that is no longer kept.
-    let oldest = ground.generations.first().map(|(number, _)| *number);
+    let oldest = ground.generations().first().map(|(number, _)| *number);
     let known = known.map(|(number, _)| *number);
     known.filter(|number| *number == 1 || Some(*number) != oldest)
 }
@@ -134,7 +143,7 @@ fn differs(
     path: &PathBuf,
     started: SystemTime,
 ) -> bool {
-    let mut earlier = ground.generations.iter().rev();
+    let mut earlier = ground.generations().iter().rev();
     let Some((number, _)) = earlier.find(|(_, made)| *made <= started) else {
         return false;
     };

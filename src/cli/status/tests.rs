@@ -91,6 +91,7 @@ fn app<'a>(facts: &'a Facts, change: impl Fn(Row<'a>) -> Row<'a>) -> App<'a> {
         boots: true,
         queue: None,
         marks: vec![],
+        old_known: true,
         generation: Some(12),
     }
 }
