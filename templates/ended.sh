@@ -6,5 +6,7 @@ if [ -e "$d/wait.cut" ]; then
 exit 0
 fi
 [ -r "$d/starts" ] && [ "$late" ] && read -r n l <"$d/starts" && echo "$n $t" >"$d/starts"
-[ -r "$d/wait" ] && read -r w l e x <"$d/wait" && echo "$w ${late:-$l} $t $SERVICE_RESULT ${EXIT_CODE:--} ${EXIT_STATUS:--}" >"$d/wait"
+[ -r "$d/wait" ] && read -r w l e x <"$d/wait" || exit 0
+[ "$e" -gt 0 ] && [ "$SERVICE_RESULT" = signal ] && [ -z "$EXIT_CODE" ] && rm -f "$d/wait" && exit 0
+echo "$w ${late:-$l} $t $SERVICE_RESULT ${EXIT_CODE:--} ${EXIT_STATUS:--}" >"$d/wait"
 exit 0

@@ -49,7 +49,9 @@ fn server(answer: &'static str) -> Listen {
             let mut stream = stream.unwrap();
             let mut request = [0; 1024];
             let count = stream.read(&mut request).unwrap();
-            assert!(request[..count].starts_with(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"));
+            assert!(request[..count].starts_with(
+                b"GET /healthz HTTP/1.1\r\nUser-Agent: rpmctl-health\r\nHost: localhost\r\n"
+            ));
             stream.write_all(answer.as_bytes()).unwrap();
         }
     });

@@ -125,6 +125,37 @@ mod tests {
 
     use super::*;
 
+    /// Ended before its wait had even begun by who restarts it by hand, it waits no more; whatever else ends it, the waits go on.
+    #[test]
+    fn a_stop_before_the_wait_began_ends_the_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let wait = folder.path().join("wait");
+        let ended = |before: &str, result: &str, code: &str| {
+            fs::write(&wait, before).unwrap();
+            let mut shell = std::process::Command::new("/bin/sh");
+            shell
+                .args(["-c", include_str!("../../templates/ended.sh"), "api"])
+                .arg(folder.path())
+                .env("SERVICE_RESULT", result);
+            if !code.is_empty() {
+                shell.env("EXIT_CODE", code).env("EXIT_STATUS", "1");
+            }
+            assert!(shell.status().unwrap().success());
+            fs::read_to_string(&wait).ok()
+        };
+        let waits = "9000 4210 4212 exit-code exited 1\n";
+        assert_eq!(ended(waits, "signal", ""), None);
+        for (before, result, code) in [
+            (waits, "exit-code", "exited"),
+            (waits, "timeout", ""),
+            ("9000 4210 0 exit-code exited 1\n", "signal", ""),
+            ("9000 4210 0 exit-code exited 1\n", "signal", "killed"),
+        ] {
+            let after = ended(before, result, code).expect("it waits again");
+            assert!(after.starts_with("9000 "), "{after}");
+        }
+    }
+
     #[test]
     fn read_is_what_the_scripts_wrote_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
