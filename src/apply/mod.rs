@@ -3,6 +3,7 @@
 pub mod control;
 pub mod health;
 pub mod interrupt;
+mod left_over;
 pub mod machine;
 pub mod metrics;
 pub mod observe;
@@ -19,6 +20,7 @@ pub mod view;
 pub mod watch;
 
 pub use interrupt::Interrupt;
+pub use left_over::left_over;
 pub use machine::Machine;
 pub use progress::Progress;
 pub use verify::Failure;

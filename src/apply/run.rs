@@ -16,7 +16,7 @@ use super::rolling::{self, Restart};
 use super::sockets;
 use super::verify::{self, Failure};
 use super::watch;
-use crate::plan::{AppPlan, Change, FileChange, Observed, Plan};
+use crate::plan::{AppPlan, Change, FileChange, Plan};
 use crate::systemd::{Job, JobResult, Verb};
 use crate::unit_files::Places;
 use crate::unit_files::flushed;
@@ -250,38 +250,6 @@ async fn finish(
     Ok(changes.commit()?)
 }
 
-/// What deciding again would still do, apps with failures left out: empty after a run that worked. Each app with what is not as it should be.
-pub async fn left_over(
-    machine: &Machine,
-    wanted: &UnitSet,
-    decide: impl Fn(&Observed) -> anyhow::Result<Plan>,
-    failed: impl Fn(&str) -> bool,
-) -> anyhow::Result<Vec<String>> {
-    let observed = observe::observe(&machine.places, Some(&machine.manager), wanted).await?;
-    let plan = decide(&observed)?;
-    let left = plan
-        .apps
-        .iter()
-        .filter(|app| !app.is_empty() && !failed(app.facts.app.as_str()));
-    Ok(left
-        .map(|app| {
-            let units: BTreeSet<&String> = [&app.stop, &app.start, &app.restart, &app.wait]
-                .into_iter()
-                .flatten()
-                .collect();
-            let mut said: Vec<String> = units
-                .into_iter()
-                .map(|unit| format!("{unit} is {}", observed.state(unit).as_str()))
-                .collect();
-            if app.touches_files() {
-                said.push(described(app));
-            }
-            format!("{} ({})", app.facts.app, said.join(", "))
-        })
-        .chain(watch::left_over(&plan, &observed, &failed))
-        .collect())
-}
-
 fn all<'a>(
     plan: &'a Plan,
     units: impl Fn(&'a AppPlan) -> &'a Vec<String>,
@@ -353,7 +321,7 @@ fn refuse_unless_stopped(results: &[JobResult]) -> anyhow::Result<()> {
     anyhow::bail!("{}", problems.join("\nerror: "))
 }
 
-fn described(app: &AppPlan) -> String {
+pub(super) fn described(app: &AppPlan) -> String {
     let units: Vec<&str> = app
         .units
         .iter()

@@ -9,7 +9,7 @@ use super::interrupt::until_done;
 use super::report::Interrupted;
 use super::{machine, out, plan, progress, report};
 use crate::apply::put_back::{self, Done, PutBack};
-use crate::apply::{Failure, Interrupt, Machine, observe, run};
+use crate::apply::{Failure, Interrupt, Machine, left_over, observe, run};
 use crate::journal;
 use crate::plan::{Observed, Plan, Scope, removal, scale, show};
 use crate::unit_files::Places;
@@ -146,7 +146,7 @@ pub async fn settle_locked(
     let failed = |app: &str| done.failures.iter().any(|failure| failure.app == app);
     let left = match interrupted {
         Some(_) => vec![],
-        None => run::left_over(machine, &set, |now| wish.plan(now), failed).await?,
+        None => left_over(machine, &set, |now| wish.plan(now), failed).await?,
     };
     drop(lock);
     if how.json {

@@ -140,7 +140,7 @@ async fn install(machine: &Machine, listen: Option<Listen>, user: bool) -> anyho
         );
     }
     let done = if changed { "done" } else { "nothing to do" };
-    // A port alone is one of every address.
+    // A port alone, in a unit of a package or of somebody, is one of every address.
     let host = if at.contains(':') { "" } else { "localhost:" };
     out::line(&format!("{done}: http://{host}{at}/metrics"))?;
     Ok(())

@@ -177,7 +177,9 @@ fn without_a_terminal_it_prints_each_look() {
     });
     assert!(json.signal(Signal::INT));
     let output = json.wait(PATIENCE);
-    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output}");
+    // A busy machine may let it wait for more than a second.
+    let notice = output.stderr.replace("systemd has not answered yet\n", "");
+    assert_eq!((output.status, notice.as_str()), (0, ""), "{output}");
     for line in output.stdout.lines() {
         let apps: Value = serde_json::from_str(line).expect("a document a line");
         assert_eq!(apps[0]["status"], "online");
