@@ -46,8 +46,14 @@ pub struct App {
     /// Whether its instances are asked for their health.
     pub probed: bool,
     pub queue: Option<Queue>,
-    /// What is to be known of it: drift, when the clock strikes next.
-    pub notes: Vec<String>,
+    /// It ends by itself (`autorestart = false`): where it does not run, nothing is missed.
+    pub job: bool,
+    /// It starts at boot: what was stopped is missed.
+    pub boots: bool,
+    /// Where what runs is not what rpmctl wrote.
+    pub drift: Vec<String>,
+    /// Of a job: when its clock strikes next, how it ended last.
+    pub runs: Vec<String>,
     /// `max_memory_restart`, bytes.
     pub memory_limit: Option<u64>,
     /// Which lines of the journal are its.
@@ -63,8 +69,10 @@ pub struct Instance {
     /// When its main process was started.
     pub started: Option<SystemTime>,
     pub restarts: Option<u32>,
-    /// Why it is down, or what it was restarted for.
+    /// Why it is down.
     pub why: Option<String>,
+    /// What rpmctl restarted it for.
+    pub restarted: Option<String>,
     /// Percent of one processor.
     pub cpu: Option<f64>,
     pub memory: Option<u64>,
@@ -76,10 +84,71 @@ pub struct Instance {
     pub group: Option<String>,
 }
 
+/// How a person should take a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    Well,
+    /// Down, and nobody waits for it.
+    Resting,
+    /// On its way, or down though it starts at boot.
+    Passing,
+    /// Somebody should look.
+    Bad,
+}
+
+impl Instance {
+    /// It runs, and its probe says that it does not do its work.
+    pub fn ill(&self) -> bool {
+        self.state == State::Online && self.health.as_ref().is_some_and(|health| !health.ok)
+    }
+}
+
 impl App {
     pub fn online(&self) -> usize {
         let online = |one: &&Instance| one.state == State::Online;
         self.instances.iter().filter(online).count()
+    }
+
+    /// A job between two runs, or after its only one.
+    pub fn rests(&self, one: &Instance) -> bool {
+        self.job && one.state == State::Stopped
+    }
+
+    pub fn standing_of(&self, one: &Instance) -> Standing {
+        match one.state {
+            State::Online if one.ill() => Standing::Bad,
+            State::Online => Standing::Well,
+            State::Errored | State::WaitingRestart => Standing::Bad,
+            State::Launching | State::Stopping => Standing::Passing,
+            State::Stopped if self.boots && !self.job => Standing::Passing,
+            State::Stopped => Standing::Resting,
+        }
+    }
+
+    /// That of the instance that fares worst.
+    pub fn standing(&self) -> Standing {
+        let all = self.instances.iter().map(|one| self.standing_of(one));
+        all.max().unwrap_or(Standing::Resting)
+    }
+
+    /// The word for an instance: PM2's, and what PM2 has none for.
+    pub fn word(&self, one: &Instance) -> &'static str {
+        match one.state {
+            State::Online if one.ill() => "unhealthy",
+            State::Stopped if self.rests(one) && matches!(self.state, "waiting" | "ended") => {
+                self.state
+            }
+            state => state.as_str(),
+        }
+    }
+
+    /// Half the places of its queue are taken: soon connections are dropped.
+    pub fn crowded(&self) -> bool {
+        let taken = |queue: Queue| {
+            queue.waiting > 0 && Some(queue.waiting.saturating_mul(2)) >= queue.limit
+        };
+        self.queue
+            .is_some_and(|queue| queue.limit.is_some() && taken(queue))
     }
 
     pub fn cpu(&self) -> Option<f64> {

@@ -227,7 +227,7 @@ pub const BINDINGS: [Binding; 29] = [
         Command::Leave,
         &[key(KeyCode::Esc)],
         "Esc",
-        "end the filter or the search; else quit",
+        "close what is open, end the filter or the search",
     ),
     binding(
         Command::Quit,

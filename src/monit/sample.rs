@@ -28,6 +28,7 @@ pub fn app(name: &str, state: &'static str, states: &[view::State]) -> App {
             started: up.then(|| now() - Duration::from_secs(3600 * (2 + u64::from(number)))),
             restarts: Some(number),
             why: None,
+            restarted: None,
             cpu: up.then_some(1.5 + f64::from(number)),
             memory: up.then_some((50 + u64::from(number)) << 20),
             requests: None,
@@ -43,7 +44,10 @@ pub fn app(name: &str, state: &'static str, states: &[view::State]) -> App {
         listen: vec![],
         probed: false,
         queue: None,
-        notes: vec![],
+        job: false,
+        boots: state != "stopped",
+        drift: vec![],
+        runs: vec![],
         memory_limit: None,
         log: LogApp {
             name: name.to_owned(),
@@ -82,7 +86,7 @@ pub fn cluster() -> Vec<App> {
         limit: Some(511),
     });
     api.memory_limit = Some(512 << 20);
-    api.notes = vec![
+    api.drift = vec![
         "changed by a drop-in: /etc/systemd/system/api-server@.service.d/more.conf".to_owned(),
     ];
     for one in &mut api.instances {
@@ -110,8 +114,12 @@ pub fn cluster() -> Vec<App> {
     crash.instances[0].why = Some("exited with code 3, 16 starts in a row".to_owned());
     let mut mail = app("mailer", "restarting", &[Online, WaitingRestart, Launching]);
     mail.instances[1].why = Some("killed by SIGKILL (out of memory)".to_owned());
-    let mut night = app("nightly-report", "stopped", &[Stopped]);
-    night.notes = vec!["next run 03:00:00".to_owned()];
+    let mut night = app("nightly-report", "waiting", &[Stopped]);
+    night.job = true;
+    night.runs = vec![
+        "next run 03:00:00".to_owned(),
+        "last run ok, 03:00:12".to_owned(),
+    ];
     let wide = app("報告書-ワーカー", "online", &[Online; 2]);
     vec![api, crash, mail, night, wide]
 }

@@ -1,7 +1,7 @@
 //! All that the screen is drawn from. Values only: `update` changes them, `draw` reads them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::action::{Order, Wanted};
 use super::cluster::{App, Instance, Target};
@@ -14,6 +14,10 @@ use crate::journal::LogApp;
 const CHANGES: usize = 200;
 /// Lines kept of what a command said.
 const SAID: usize = 200;
+/// So long the last row tells of a key, of a command that was done, and of one that failed; then it names the keys again.
+const NOTED: Duration = Duration::from_secs(8);
+const DONE: Duration = Duration::from_secs(10);
+const FAILED: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pane {
@@ -45,6 +49,10 @@ pub struct Given {
     pub done: Option<bool>,
     /// It was asked to end.
     pub interrupted: bool,
+    /// When it ended.
+    pub ended: Option<SystemTime>,
+    /// The last row tells of it no more; `e` still does.
+    pub told: bool,
 }
 
 impl Given {
@@ -55,11 +63,12 @@ impl Given {
         }
     }
 
-    /// The line that tells most: the error, else the last.
+    /// The line that tells most: the error, else what was done, else the last. Without the word that says which of these it is.
     pub fn gist(&self) -> &str {
-        let error = self.said.iter().find(|line| line.starts_with("error: "));
-        let line = error.or(self.said.back());
-        line.map_or("", |line| line.trim())
+        let with = |word: &str| self.said.iter().find_map(|line| line.strip_prefix(word));
+        let line = with("error: ").or_else(|| with("done: "));
+        line.or(self.said.back().map(String::as_str))
+            .map_or("", str::trim)
     }
 }
 
@@ -134,6 +143,7 @@ pub struct State {
     pub next_order: u64,
     /// A word about the last key.
     pub note: Option<String>,
+    pub noted: SystemTime,
 }
 
 impl State {
@@ -165,11 +175,44 @@ impl State {
             orders: Vec::new(),
             next_order: 1,
             note: None,
+            noted: now,
         }
     }
 
+    pub fn say(&mut self, note: impl Into<String>) {
+        self.note = Some(note.into());
+        self.noted = self.now;
+    }
+
+    /// What the last row tells of is over after a while.
+    pub fn forget(&mut self) {
+        let now = self.now;
+        let over = |since: SystemTime, span| now.duration_since(since).is_ok_and(|age| age >= span);
+        if over(self.noted, NOTED) {
+            self.note = None;
+        }
+        for given in &mut self.orders {
+            let span = if given.done == Some(true) {
+                DONE
+            } else {
+                FAILED
+            };
+            given.told |= given.ended.is_some_and(|ended| over(ended, span));
+        }
+    }
+
+    /// Puts away what the last row tells of what is over. Says whether there was anything.
+    pub fn put_away(&mut self) -> bool {
+        let mut any = self.note.take().is_some();
+        for given in self.orders.iter_mut().filter(|given| given.done.is_some()) {
+            any |= !given.told;
+            given.told = true;
+        }
+        any
+    }
+
     /// The apps that the filter lets through, by name.
-    pub fn apps(&self) -> impl Iterator<Item = &App> {
+    pub fn apps(&self) -> impl Iterator<Item = &App> + Clone {
         let all = self.cluster.iter().flat_map(BTreeMap::values);
         all.filter(|app| self.passes(app))
     }
@@ -184,7 +227,7 @@ impl State {
             true => text.to_lowercase().contains(&self.filter),
             false => text.contains(&self.filter),
         };
-        let states = || app.instances.iter().map(|one| one.state.as_str());
+        let states = || app.instances.iter().map(|one| app.word(one));
         self.filter.is_empty() || has(&app.name) || has(app.state) || states().any(has)
     }
 
@@ -299,8 +342,10 @@ impl State {
         }
     }
 
-    /// The command that was given last.
+    /// The command to tell of: one that failed since the last was given, else that one.
     pub fn last_order(&self) -> Option<&Given> {
-        self.orders.last()
+        let failed = |given: &&Given| given.done == Some(false) && !given.told;
+        let failed = self.orders.iter().rev().find(failed);
+        failed.or(self.orders.last())
     }
 }

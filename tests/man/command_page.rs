@@ -145,9 +145,12 @@ const MORE: [(&str, &[&str]); 10] = [
             "Left the apps and their instances, below them each change of state as systemd tells of it; right what is selected: processor and memory of the\n\
              last five minutes, requests and response times, listen queue, health, what is to be known of it, and its lines as they come. Figures are\n\
              measured once a second, of what is on the screen alone; those of thousands of instances less often, so that it takes one percent of a\n\
-             processor. \"!\" marks an app of which something is to be known: select it.",
-            "Commands are given as if they were typed: each waits its turn, goes on when monit ends, and is told of in the last line. The keys are in KEYS\n\
-             OF MONIT below. A terminal needs 40 columns and 10 rows. It is left as it was found; where SIGKILL ended monit, a small process of its own\n\
+             processor. \"!\" marks an app that somebody should look at: an instance errored, waits for its restart, is stopped though it starts at boot,\n\
+             or is unhealthy; its listen queue is half full; or what runs is not what rpmctl wrote. Selecting it says which. A job that waits for its clock,\n\
+             or has ended, is not counted as missing.",
+            "Commands are given as if they were typed: each waits its turn, goes on when monit ends, and is told of in the last line for a while, or until\n\
+             Esc. The keys are in KEYS OF MONIT below. A terminal needs 40 columns and 10 rows. It is left as it was found, also while monit\n\
+             is stopped by Ctrl-Z or SIGTSTP; where SIGKILL ended monit, a small process of its own\n\
              (rpmctl __monit-guard) sees to that.",
         ],
     ),

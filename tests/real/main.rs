@@ -32,6 +32,7 @@ mod logs_follow;
 mod logs_form;
 mod metrics;
 mod monit;
+mod monit_ends;
 mod namespaces;
 mod preload;
 mod put_back;

@@ -1,4 +1,4 @@
-//! `rpmctl monit` on a real terminal: every key, and the terminal afterwards; and with a bus, a journal and apps that go away under it.
+//! `rpmctl monit` on a real terminal: every key, what is to be seen, and a bus, a journal and apps that go away under it. How it ends: `monit_ends`.
 
 use std::sync::OnceLock;
 
@@ -6,16 +6,16 @@ use crate::bed::{self, Bed};
 use crate::screen::{PATIENCE, Screen};
 
 /// Each instance writes a numbered line now and then.
-fn app(name: &str, instances: u32, line: &str) -> String {
+pub fn app(name: &str, instances: u32, line: &str) -> String {
     format!(
         "[[apps]]\nname = \"{name}\"\nscript = \"/bin/sh\"\nargs = [\"-c\", '''n=0; while :; do n=$((n+1)); {line}; done''']\n\
          instances = {instances}\nmin_uptime = 200\n\n"
     )
 }
 
-const NUMBERED: &str = "echo line-$n; sleep 0.2";
+pub const NUMBERED: &str = "echo line-$n; sleep 0.2";
 
-fn apply(bed: &Bed, folder: &str, text: &str) {
+pub fn apply(bed: &Bed, folder: &str, text: &str) {
     bed.write(&format!("{folder}/ecosystem.toml"), 0o644, text);
     bed.cmd(&["rpmctl", "apply"])
         .dir(folder)
@@ -34,7 +34,7 @@ fn pid(bed: &Bed, unit: &str) -> String {
 }
 
 /// Starts monit of these apps and waits until they are read.
-fn open<'a>(bed: &'a Bed, name: &str, columns: u16, rows: u16, apps: &str) -> Screen<'a> {
+pub fn open<'a>(bed: &'a Bed, name: &str, columns: u16, rows: u16, apps: &str) -> Screen<'a> {
     let screen = Screen::open(bed, name, columns, rows);
     screen.line(&format!("rpmctl monit {apps}"));
     screen.shows(" online");
@@ -122,10 +122,17 @@ fn every_key() {
     screen.shows("3/3 online");
     screen.keys(&["c"]);
     screen.shows("no reload or scale is going on");
+    // What was told is put away, and the keys are named again; Esc never ends it.
+    screen.keys(&["Escape"]);
+    screen.shows("? help");
+    screen.keys(&["Escape"]);
+    screen.shows("nothing is open; q quits");
+    screen.keys(&["Escape"]);
+    screen.shows("? help");
 
     // Filter; search in the logs.
     screen.keys(&["/"]);
-    screen.shows("filter: type");
+    screen.shows("filter: _");
     screen.keys(&["o", "t", "h"]);
     screen.shows_no("▾ mon-web");
     screen.keys(&["Enter"]);
@@ -136,7 +143,7 @@ fn every_key() {
     screen.shows("─ logs of mon-web@1 ─");
     screen.wait("lines", |text| text.matches("line-").count() > 12);
     screen.keys(&["Tab", "/"]);
-    screen.shows("search: type");
+    screen.shows("search: _");
     screen.keys(&["line-7", "Enter"]);
     screen.shows("held");
     screen.keys(&["n"]);
@@ -208,77 +215,6 @@ fn every_key() {
 }
 
 #[test]
-fn the_terminal_is_left_as_it_was_found() {
-    let bed = bed::shared();
-    apply(bed, "/srv/monit-ends", &app("mon-ends", 1, NUMBERED));
-    let screen = Screen::open(bed, "ends", 80, 24);
-    // Not what a terminal starts with.
-    screen.line("stty -echoctl intr ^X; stty -a >/srv/monit-ends/before; echo kept");
-    screen.shows("\nkept");
-    for (signal, code) in [
-        ("q", "0"),
-        ("C-c", "0"),
-        ("TERM", "143"),
-        ("INT", "130"),
-        ("HUP", "129"),
-        ("QUIT", "131"),
-        ("KILL", "137"),
-    ] {
-        screen.line("clear; rpmctl monit mon-ends; echo ended $?.");
-        screen.shows("line-");
-        let monit = bed.ok(&["pgrep", "-f", "^rpmctl monit mon-ends"]);
-        let monit = monit.trim();
-        let guard = bed.ok(&["pgrep", "-P", monit, "-f", "__monit-guard"]);
-        for (variable, value) in [
-            ("alternate_on", "1"),
-            ("cursor_flag", "0"),
-            ("mouse_any_flag", "1"),
-        ] {
-            assert_eq!(
-                screen.variable(variable),
-                value,
-                "{variable} before {signal}"
-            );
-        }
-        match signal {
-            "q" | "C-c" => screen.keys(&[signal]),
-            _ => drop(bed.ok(&["kill", "-s", signal, monit])),
-        }
-        // The shell may be back before the guard is, and its words are on the screen that goes.
-        if signal != "KILL" {
-            screen.shows(&format!("ended {code}."));
-        }
-        bed.wait_until("the guard is gone", PATIENCE, || {
-            bed.run(&["test", "-e", &format!("/proc/{}", guard.trim())])
-                .status
-                != 0
-        });
-        for (variable, value) in [
-            ("alternate_on", "0"),
-            ("cursor_flag", "1"),
-            ("mouse_any_flag", "0"),
-        ] {
-            assert_eq!(
-                screen.variable(variable),
-                value,
-                "{variable} after {signal}"
-            );
-        }
-        screen.line("stty -a | cmp - /srv/monit-ends/before && echo as before");
-        screen.shows("\nas before");
-    }
-    // Nor is anything left running.
-    bed.wait_until("journalctl is gone", PATIENCE, || {
-        bed.run(&["pgrep", "-f", "journalctl.*RPMCTL_APP=mon-ends"])
-            .status
-            != 0
-    });
-    bed.cmd(&["rpmctl", "delete", "mon-ends"])
-        .deadline(PATIENCE)
-        .ok();
-}
-
-#[test]
 fn colour_and_what_apps_write() {
     let bed = bed::shared();
     let evil = r#"printf '\033]0;evil title\007\033[2J\033[31mred\033[0m \033[?1049lshown 日本語-%s\n' $n; sleep 0.3"#;
@@ -297,6 +233,42 @@ fn colour_and_what_apps_write() {
     assert!(!coloured(&text), "{text}");
     screen.keys(&["q"]);
     bed.cmd(&["rpmctl", "delete", "mon-evil"])
+        .deadline(PATIENCE)
+        .ok();
+}
+
+/// A probe that fails, a job that waits for its clock, an app that gave up.
+#[test]
+fn what_somebody_should_look_at() {
+    let bed = bed::shared();
+    bed.write("/srv/monit-ill/well", 0o644, "");
+    let probe =
+        "health = { exec = \"test -e /srv/monit-ill/well\", interval = \"1s\", threshold = 1 }\n\n";
+    let job = "[[apps]]\nname = \"mon-job\"\nscript = \"/bin/true\"\nautorestart = false\ncron_restart = \"0 3 1 1 *\"\n\n";
+    let fails = "[[apps]]\nname = \"mon-fails\"\nscript = \"/bin/false\"\nautorestart = false\n\n";
+    let ill = app("mon-ill", 1, NUMBERED);
+    let text = format!("{}\n{probe}{job}{fails}", ill.trim_end());
+    bed.write("/srv/monit-ill/ecosystem.toml", 0o644, text);
+    // One of them fails.
+    bed.cmd(&["rpmctl", "apply"])
+        .dir("/srv/monit-ill")
+        .deadline(PATIENCE)
+        .run();
+    let screen = open(bed, "ill", 200, 60, "mon-ill mon-job mon-fails");
+    screen.shows("1/2 online  1 errored  1 waiting");
+    screen.shows("▾!mon-fails ");
+    screen.shows("▾ mon-job ");
+    screen.shows("@0 waiting ");
+    screen.shows("▾ mon-ill ");
+    bed.ok(&["rm", "/srv/monit-ill/well"]);
+    screen.shows("▾!mon-ill ");
+    screen.shows("@0 unhealthy ");
+    screen.shows("mon-ill@0: unhealthy: ");
+    screen.shows("1/2 online  1 errored  1 unhealthy  1 waiting");
+    bed.write("/srv/monit-ill/well", 0o644, "");
+    screen.shows("▾ mon-ill ");
+    screen.keys(&["q"]);
+    bed.cmd(&["rpmctl", "delete", "mon-ill", "mon-job", "mon-fails"])
         .deadline(PATIENCE)
         .ok();
 }
@@ -340,12 +312,24 @@ fn what_goes_away_under_it() {
         newest(text) > before.map(|number| number + 10)
     });
 
+    let seen = newest(&screen.text());
+    bed.ok(&["journalctl", "--rotate", "--vacuum-time=1s"]);
+    screen.wait("lines after the journal was rotated away", |text| {
+        newest(text) > seen.map(|number| number + 10)
+    });
+
     // Thousands of lines a second.
     let flood = app("mon-flood", 1, "seq 1 5000");
     apply(bed, "/srv/monit", &format!("{apps}{flood}"));
     screen.keys(&["g", "j"]);
     screen.shows("─ mon-flood ─");
     screen.shows("logs of mon-flood");
+    for _ in 0..3 {
+        screen.resize(20, 5);
+        screen.shows("too small");
+        screen.resize(80, 24);
+        screen.shows("logs of mon-flood");
+    }
     screen.wait("its lines", |text| text.matches("mon-flood@0 ").count() > 5);
     screen.keys(&["?"]);
     screen.shows("┌─ keys ─");
@@ -366,6 +350,10 @@ fn what_goes_away_under_it() {
     screen.keys(&["y"]);
     screen.shows("restart mon-steady@0 …");
     screen.keys(&["?"]);
+    screen.shows("┌─ keys ─");
+    screen.resize(20, 5);
+    screen.shows("too small");
+    screen.resize(80, 24);
     screen.shows("┌─ keys ─");
     screen.keys(&["Escape"]);
     screen.shows_no("┌─ keys ─");

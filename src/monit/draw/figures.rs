@@ -9,8 +9,9 @@ use super::super::cluster::{App, Instance, Target};
 use super::super::history::Point;
 use super::super::state::State;
 use super::super::text;
-use super::{Tone, age, bytes, percent, put, span, style, title, tone_of, tone_of_app};
+use super::{Tone, age, bytes, percent, put, span, style, title, tone_of_app, tone_of_instance};
 use crate::process::{Queue, Requests};
+use crate::unit_files::health::Health;
 
 /// Columns before the bars.
 const WORDS: u16 = 15;
@@ -176,15 +177,26 @@ fn of_all(state: &State) -> Vec<Line<'static>> {
     first.extend(restarted(state, restarts));
     let mut lines = vec![Line::from(first)];
     lines.extend(requests_of(state, all()));
+    let of = |app: &App, words: &str, tone| -> Line<'static> {
+        span(state, format!("{}{words}", app.name), tone).into()
+    };
+    // What is worst comes first: there may be no room for the rest.
     for app in state.apps() {
-        for one in app.instances.iter().filter(|one| one.why.is_some()) {
-            let why = one.why.as_deref().unwrap_or_default();
-            let text = format!("{}@{}: {why}", app.name, one.number);
-            lines.push(span(state, text, tone_of(one.state)).into());
+        for one in &app.instances {
+            let told = trouble(one).map(|why| format!("@{}: {why}", one.number));
+            lines.extend(told.map(|words| of(app, &words, tone_of_instance(app, one))));
         }
-        for note in &app.notes {
-            lines.push(span(state, format!("{}: {note}", app.name), Tone::Plain).into());
+        if let Some(queue) = app.queue.filter(|_| app.crowded()) {
+            lines.push(of(app, &format!(": {}", waiting(queue)), Tone::Bad));
         }
+    }
+    for app in state.apps() {
+        let all = app.drift.iter();
+        lines.extend(all.map(|words| of(app, &format!(": {words}"), Tone::Busy)));
+    }
+    for app in state.apps() {
+        let all = app.runs.iter();
+        lines.extend(all.map(|words| of(app, &format!(": {words}"), Tone::Plain)));
     }
     lines
 }
@@ -213,21 +225,22 @@ fn of_app(state: &State, app: &App) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(first)];
     lines.extend(requests_of(state, app.instances.iter()));
     lines.extend(queue(state, app.queue));
-    let ill = |one: &&Instance| one.health.as_ref().is_some_and(|health| !health.ok);
-    for one in app.instances.iter().filter(ill) {
-        lines.push(health(state, &format!("@{} ", one.number), one));
+    for one in &app.instances {
+        let told = trouble(one).map(|why| format!("@{}: {why}", one.number));
+        lines.extend(told.map(|text| span(state, text, tone_of_instance(app, one)).into()));
     }
-    for one in app.instances.iter().filter(|one| one.why.is_some()) {
-        let why = one.why.as_deref().unwrap_or_default();
-        let text = format!("@{}: {why}", one.number);
-        lines.push(span(state, text, tone_of(one.state)).into());
-    }
+    lines.extend(healthy(state, app));
     lines.extend(notes(state, app));
+    for one in &app.instances {
+        let told = one.restarted.as_ref();
+        let told = told.map(|words| format!("@{}: {words}", one.number));
+        lines.extend(told.map(|text| span(state, text, Tone::Faint).into()));
+    }
     lines
 }
 
 fn of_instance(state: &State, app: &App, one: &Instance) -> Vec<Line<'static>> {
-    let mut first = vec![span(state, one.state.as_str(), tone_of(one.state))];
+    let mut first = vec![span(state, app.word(one), tone_of_instance(app, one))];
     if let Some(pid) = one.pid {
         first.push(span(state, format!("  pid {pid}"), Tone::Plain));
     }
@@ -238,18 +251,25 @@ fn of_instance(state: &State, app: &App, one: &Instance) -> Vec<Line<'static>> {
     first.extend(restarted(state, one.restarts.unwrap_or(0)));
     let mut lines = vec![Line::from(first)];
     if let Some(why) = &one.why {
-        lines.push(span(state, why.clone(), tone_of(one.state)).into());
+        lines.push(span(state, why.clone(), tone_of_instance(app, one)).into());
     }
     lines.extend(requests_of(state, [one]));
-    if one.health.is_some() {
-        lines.push(health(state, "", one));
-    }
+    lines.extend(health(state, one));
     lines.extend(queue(state, app.queue));
     for told in &one.custom {
         lines.push(span(state, told.clone(), Tone::Plain).into());
     }
     lines.extend(notes(state, app));
+    let restarted = one.restarted.clone();
+    lines.extend(restarted.map(|words| span(state, words, Tone::Faint).into()));
     lines
+}
+
+/// Why it is down, or what its probe says.
+fn trouble(one: &Instance) -> Option<String> {
+    let ill = one.health.as_ref().filter(|_| one.ill());
+    let ill = ill.and_then(Health::why).map(|why| text::harmless(&why));
+    one.why.clone().or(ill)
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -265,8 +285,12 @@ fn restarted(state: &State, count: u32) -> Option<ratatui::text::Span<'static>> 
 }
 
 fn notes(state: &State, app: &App) -> Vec<Line<'static>> {
-    let line = |note: &String| span(state, note.clone(), Tone::Plain).into();
-    app.notes.iter().map(line).collect()
+    let drift = app.drift.iter().map(|words| (words, Tone::Busy));
+    let runs = app.runs.iter().map(|words| (words, Tone::Plain));
+    drift
+        .chain(runs)
+        .map(|(words, tone)| span(state, words.clone(), tone).into())
+        .collect()
 }
 
 fn requests_of<'a>(
@@ -309,10 +333,7 @@ fn short(time: std::time::Duration) -> String {
 
 fn queue(state: &State, queue: Option<Queue>) -> Option<Line<'static>> {
     let queue = queue?;
-    let text = match queue.limit {
-        Some(limit) => format!("queue  {} of {limit}", queue.waiting),
-        None => format!("queue  {}", queue.waiting),
-    };
+    let text = waiting(queue);
     let tone = match queue.waiting {
         0 => Tone::Plain,
         waiting
@@ -327,17 +348,38 @@ fn queue(state: &State, queue: Option<Queue>) -> Option<Line<'static>> {
     Some(span(state, text, tone).into())
 }
 
-fn health(state: &State, before: &str, one: &Instance) -> Line<'static> {
-    let (text, tone) = match &one.health {
-        Some(health) => match (health.why(), health.latency) {
-            (Some(why), _) => (format!("{before}{}", text::harmless(&why)), Tone::Bad),
-            (None, Some(time)) => (
-                format!("{before}healthy, answers in {}", short(time)),
-                Tone::Good,
-            ),
-            (None, None) => (format!("{before}healthy"), Tone::Good),
-        },
-        None => (String::new(), Tone::Plain),
+/// `queue  7 of 511`
+fn waiting(queue: Queue) -> String {
+    match queue.limit {
+        Some(limit) => format!("queue  {} of {limit}", queue.waiting),
+        None => format!("queue  {}", queue.waiting),
+    }
+}
+
+/// How many answer their probe, and how slow the slowest is; nothing of an app without one.
+fn healthy(state: &State, app: &App) -> Option<Line<'static>> {
+    let known = || app.instances.iter().filter_map(|one| one.health.as_ref());
+    let slowest = known().filter_map(|health| health.latency).max()?;
+    let well = known().filter(|health| health.ok).count();
+    let text = format!(
+        "healthy {well} of {}, slowest answer {}",
+        app.instances.len(),
+        short(slowest)
+    );
+    Some(span(state, text, Tone::Plain).into())
+}
+
+fn health(state: &State, one: &Instance) -> Option<Line<'static>> {
+    let health = one.health.as_ref()?;
+    let (text, tone) = match (health.why(), health.latency) {
+        (Some(why), _) => (text::harmless(&why), Tone::Bad),
+        (None, _) if !health.detail.is_empty() && health.failures > 0 => {
+            let detail = text::harmless(&health.detail);
+            let times = counted(usize::try_from(health.failures).ok()?, "time");
+            (format!("its probe failed {times}: {detail}"), Tone::Busy)
+        }
+        (None, Some(time)) => (format!("healthy, answers in {}", short(time)), Tone::Good),
+        (None, None) => ("its probe has not answered yet".to_owned(), Tone::Plain),
     };
-    span(state, text, tone).into()
+    Some(span(state, text, tone).into())
 }

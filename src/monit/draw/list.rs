@@ -3,23 +3,27 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
-use super::super::cluster::{App, Instance};
+use super::super::cluster::{App, Instance, Standing};
 use super::super::state::{Mode, Node, Pane, State};
 use super::super::text;
-use super::{Tone, bytes, has_keys, percent, put, span, style, title, tone_of, tone_of_app};
+use super::{
+    Tone, bytes, has_keys, online, percent, put, span, style, title, tone_of, tone_of_app,
+    tone_of_instance,
+};
 use crate::apply::view;
 
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let typing = state.mode == Mode::Typing(Pane::List);
-    let filter = match (typing, state.filter.as_str()) {
-        (false, "") => String::new(),
-        (true, filter) => format!("/{filter}_"),
-        (false, filter) => format!("/{filter}"),
+    let name = match (typing, state.filter.as_str()) {
+        (false, "") => "apps".to_owned(),
+        (true, filter) => format!("apps /{filter}_"),
+        (false, filter) => format!("apps /{filter}"),
     };
     let keys = has_keys(state, Pane::List);
-    title(state, area, "apps", keys, &filter, buffer);
+    title(state, area, &name, keys, "", buffer);
+    headings(state, area, text::width(&name) + 3, buffer);
     let nodes = state.nodes();
     for (row, node) in area.rows().zip(nodes.iter().skip(state.top)) {
         put(buffer, row, line(state, node, row.width));
@@ -47,42 +51,77 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// From this width on restarts are shown as well.
+const WIDE: u16 = 44;
+
 /// What stands behind a name, right-aligned: up, processor, memory, and where there is room restarts.
-fn cells(
-    state: &State,
+struct Cells {
     up: (String, Tone),
     cpu: Option<f64>,
     memory: Option<u64>,
     restarts: Option<u32>,
-    width: u16,
-) -> Vec<ratatui::text::Span<'static>> {
-    let dash = || "-".to_owned();
-    let mut cells = vec![
-        span(state, format!("{:>6}", up.0), up.1),
-        span(
-            state,
-            format!("{:>6}", cpu.map_or_else(dash, percent)),
-            Tone::Plain,
-        ),
-        span(
-            state,
-            format!("{:>7}", memory.map_or_else(dash, bytes)),
-            Tone::Plain,
-        ),
-    ];
-    if width >= WIDE {
-        let restarts = restarts.map_or_else(dash, |count| format!("{count}↻"));
-        cells.push(span(state, format!("{restarts:>6}"), Tone::Faint));
-    }
-    cells
 }
 
-/// From this width on restarts are shown as well.
-const WIDE: u16 = 44;
+impl Cells {
+    fn spans(self, state: &State, width: u16) -> Vec<Span<'static>> {
+        let dash = || "-".to_owned();
+        let cpu = self.cpu.map_or_else(dash, percent);
+        let memory = self.memory.map_or_else(dash, bytes);
+        let mut cells = vec![
+            span(state, format!("{:>6}", self.up.0), self.up.1),
+            span(state, format!("{cpu:>6}{memory:>6}"), Tone::Plain),
+        ];
+        if width >= WIDE {
+            let restarts = self.restarts.map_or_else(dash, |count| format!("{count}↻"));
+            cells.push(span(state, format!("{restarts:>6}"), Tone::Faint));
+        }
+        cells
+    }
+}
+
+/// Above the cells, in the row of the title.
+fn headings(state: &State, list: Rect, used: usize, buffer: &mut Buffer) {
+    let restarts = if list.width >= WIDE { "      " } else { "" };
+    let words = format!("{:>6}{:>6}{:>6}{restarts} ", "up", "cpu", "mem");
+    let width = u16::try_from(words.len()).unwrap_or(u16::MAX);
+    if usize::from(list.width) >= used + words.len() {
+        let row = list.y.saturating_sub(1);
+        buffer.set_string(list.right() - width, row, words, style(state, Tone::Faint));
+    }
+}
 
 fn line<'a>(state: &'a State, node: &Node<'a>, width: u16) -> Line<'a> {
-    let right = if width >= WIDE { 25 } else { 19 };
-    let room = usize::from(width).saturating_sub(right + 1);
+    let cells = match node {
+        Node::All => {
+            let known = || state.apps();
+            Cells {
+                up: online(state.apps()),
+                cpu: known().filter_map(App::cpu).reduce(|a, b| a + b),
+                memory: known().filter_map(App::memory).reduce(u64::saturating_add),
+                restarts: known()
+                    .filter_map(App::restarts)
+                    .reduce(u32::saturating_add),
+            }
+        }
+        Node::App(app) => Cells {
+            up: (
+                format!("{}/{}", app.online(), app.instances.len()),
+                tone_of_app(app),
+            ),
+            cpu: app.cpu(),
+            memory: app.memory(),
+            restarts: app.restarts(),
+        },
+        Node::Instance(app, one) => Cells {
+            up: (mark(app, one).to_owned(), tone_of_instance(app, one)),
+            cpu: one.cpu,
+            memory: one.memory,
+            restarts: one.restarts,
+        },
+    };
+    let cells = cells.spans(state, width);
+    let taken: usize = cells.iter().map(|cell| text::width(&cell.content)).sum();
+    let room = usize::from(width).saturating_sub(taken + 1);
     let mut spans = match node {
         Node::All => {
             let name = match state.filter.is_empty() {
@@ -92,77 +131,54 @@ fn line<'a>(state: &'a State, node: &Node<'a>, width: u16) -> Line<'a> {
             vec![span(state, text::fit(name, room), Tone::Plain)]
         }
         Node::App(app) => {
-            let mark = match (state.open.contains(&app.name), app.notes.is_empty()) {
-                (true, true) => "▾ ",
-                (false, true) => "▸ ",
-                (true, false) => "▾!",
-                (false, false) => "▸!",
+            let fold = if state.open.contains(&app.name) {
+                "▾"
+            } else {
+                "▸"
             };
-            let name = text::fit(&app.name, room.saturating_sub(2));
+            let (look, tone) = attention(app);
             vec![
-                span(state, mark, Tone::Plain),
-                span(state, name, tone_of_app(app)),
+                span(state, fold, Tone::Plain),
+                span(state, look, tone),
+                span(
+                    state,
+                    text::fit(&app.name, room.saturating_sub(2)),
+                    tone_of_app(app),
+                ),
             ]
         }
         Node::Instance(app, one) => {
-            let word = match one.state {
-                view::State::Online => "",
-                other => other.as_str(),
+            let word = match app.word(one) {
+                "online" => "",
+                other => other,
             };
-            let name = format!("   @{} {word}", one.number);
-            let tone = match app.instances.len() {
-                0 => Tone::Plain,
-                _ => tone_of(one.state),
-            };
-            vec![span(state, text::fit(&name, room), tone)]
+            let name = text::fit(&format!("  @{} {word}", one.number), room);
+            vec![span(state, name, tone_of_instance(app, one))]
         }
     };
-    spans.extend(match node {
-        Node::All => {
-            let all = || state.apps().flat_map(|app| &app.instances);
-            let online = all().filter(|one| one.state == view::State::Online).count();
-            let count = all().count();
-            let tone = if online == count {
-                Tone::Good
-            } else {
-                Tone::Busy
-            };
-            let cpu = state.apps().filter_map(App::cpu).reduce(|a, b| a + b);
-            let memory = state
-                .apps()
-                .filter_map(App::memory)
-                .reduce(u64::saturating_add);
-            let restarts = state
-                .apps()
-                .filter_map(App::restarts)
-                .reduce(u32::saturating_add);
-            cells(
-                state,
-                (format!("{online}/{count}"), tone),
-                cpu,
-                memory,
-                restarts,
-                width,
-            )
-        }
-        Node::App(app) => {
-            let up = format!("{}/{}", app.online(), app.instances.len());
-            let up = (up, tone_of_app(app));
-            cells(state, up, app.cpu(), app.memory(), app.restarts(), width)
-        }
-        Node::Instance(_, one) => {
-            let up = (mark(one).to_owned(), tone_of(one.state));
-            cells(state, up, one.cpu, one.memory, one.restarts, width)
-        }
-    });
+    spans.extend(cells);
     Line::from(spans)
 }
 
+/// `!` where somebody should look: what is down, ill or crowded, and what is not as rpmctl wrote it.
+fn attention(app: &App) -> (&'static str, Tone) {
+    let missed = |one: &Instance| one.state == view::State::Stopped && !app.rests(one);
+    if app.standing() == Standing::Bad || app.crowded() {
+        ("!", Tone::Bad)
+    } else if !app.drift.is_empty() || app.boots && app.instances.iter().any(missed) {
+        ("!", Tone::Busy)
+    } else {
+        (" ", Tone::Plain)
+    }
+}
+
 /// Told apart without colour too.
-fn mark(one: &Instance) -> &'static str {
+fn mark(app: &App, one: &Instance) -> &'static str {
     match one.state {
+        view::State::Online if one.ill() => "bad",
         view::State::Online => "up",
         view::State::Errored => "err",
+        view::State::Stopped if app.rests(one) => "-",
         view::State::Stopped => "down",
         view::State::Launching | view::State::Stopping | view::State::WaitingRestart => "…",
     }
@@ -170,6 +186,9 @@ fn mark(one: &Instance) -> &'static str {
 
 pub fn changes(state: &State, area: Rect, buffer: &mut Buffer) {
     title(state, area, "changes", false, "", buffer);
+    if state.changes.is_empty() && state.cluster.is_some() {
+        put(buffer, area, span(state, " none yet", Tone::Faint).into());
+    }
     let shown = state.changes.iter().rev().take(area.height.into());
     for (row, change) in area.rows().zip(shown.collect::<Vec<_>>().into_iter().rev()) {
         let line = Line::from(vec![

@@ -35,7 +35,8 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
     let room = state.room();
     for (row, (line, part)) in area.rows().zip(state.lines.view(&room)) {
-        put(buffer, row, shown(state, line, part));
+        // Cut off without a mark, which could be of the line itself: Right scrolls.
+        buffer.set_line(row.x, row.y, &shown(state, line, part), row.width);
     }
 }
 

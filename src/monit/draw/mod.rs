@@ -13,7 +13,7 @@ use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::cluster::App;
+use super::cluster::{App, Instance, Standing};
 use super::layout::LEAST;
 use super::state::{Mode, Pane, State};
 use super::text;
@@ -67,14 +67,41 @@ fn tone_of(state: view::State) -> Tone {
     }
 }
 
-/// Of an app's word for its state.
-fn tone_of_app(app: &App) -> Tone {
-    match app.state {
-        "errored" | "restarting" => Tone::Bad,
-        "online" => Tone::Good,
-        "stopped" => Tone::Faint,
-        _ => Tone::Busy,
+fn tone_of_standing(standing: Standing) -> Tone {
+    match standing {
+        Standing::Well => Tone::Good,
+        Standing::Resting => Tone::Faint,
+        Standing::Passing => Tone::Busy,
+        Standing::Bad => Tone::Bad,
     }
+}
+
+fn tone_of_app(app: &App) -> Tone {
+    match app.standing() {
+        // A job of several that has some to do.
+        Standing::Resting if app.online() > 0 => Tone::Good,
+        standing => tone_of_standing(standing),
+    }
+}
+
+fn tone_of_instance(app: &App, one: &Instance) -> Tone {
+    tone_of_standing(app.standing_of(one))
+}
+
+/// Instances that run of those that are to: `5/6`. Jobs that rest are not missed.
+fn online<'a>(apps: impl Iterator<Item = &'a App> + Clone) -> (String, Tone) {
+    let all = || {
+        apps.clone()
+            .flat_map(|app| app.instances.iter().map(move |one| (app, one)))
+    };
+    let wanted = all().filter(|(app, one)| !app.rests(one)).count();
+    let online = apps.clone().map(App::online).sum::<usize>();
+    let worst = all().map(|(app, one)| app.standing_of(one)).max();
+    let tone = match worst {
+        None | Some(Standing::Well | Standing::Resting) => Tone::Good,
+        Some(worst) => tone_of_standing(worst),
+    };
+    (format!("{online}/{wanted}"), tone)
 }
 
 pub fn draw(state: &State, frame: &mut Frame<'_>) {
@@ -125,9 +152,15 @@ fn too_small(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// A line into one row; what is too long is cut off.
+/// A line into one row; what is too long is cut off, and `…` says so.
 fn put(buffer: &mut Buffer, row: Rect, line: Line<'_>) {
-    buffer.set_line(row.x, row.y, &line, row.width);
+    if row.width < 2 || line.width() <= row.width.into() {
+        buffer.set_line(row.x, row.y, &line, row.width);
+        return;
+    }
+    let (end, _) = buffer.set_line(row.x, row.y, &line, row.width - 1);
+    let look = buffer[(end.saturating_sub(1).max(row.x), row.y)].style();
+    buffer.set_string(end, row.y, "…", look);
 }
 
 /// The row above a pane: its title, and a rule to the end.
@@ -159,32 +192,28 @@ fn header(state: &State, row: Rect, buffer: &mut Buffer) {
         let text = format!("  not up to date: {trouble}");
         spans.push(span(state, text, Tone::Bad));
     } else if let Some(cluster) = &state.cluster {
-        let instances = || cluster.values().flat_map(|app| &app.instances);
-        let count = |is: view::State| instances().filter(|one| one.state == is).count();
-        let online = count(view::State::Online);
         let apps = match cluster.len() {
             1 => "1 app".to_owned(),
             count => format!("{count} apps"),
         };
         spans.push(span(state, format!("  {apps}"), Tone::Plain));
-        let all = instances().count();
-        let tone = if online == all {
-            Tone::Good
-        } else {
-            Tone::Busy
+        let (up, tone) = online(cluster.values());
+        spans.push(span(state, format!("  {up} online"), tone));
+        let instances = || {
+            let apps = cluster.values();
+            apps.flat_map(|app| app.instances.iter().map(|one| app.word(one)))
         };
-        spans.push(span(state, format!("  {online}/{all} online"), tone));
-        for (is, tone) in [
-            (view::State::Errored, Tone::Bad),
-            (view::State::WaitingRestart, Tone::Busy),
-            (view::State::Stopped, Tone::Plain),
+        for (word, tone) in [
+            ("errored", Tone::Bad),
+            ("unhealthy", Tone::Bad),
+            ("waiting restart", Tone::Busy),
+            ("stopped", Tone::Plain),
+            ("waiting", Tone::Faint),
+            ("ended", Tone::Faint),
         ] {
-            if count(is) > 0 {
-                spans.push(span(
-                    state,
-                    format!("  {} {}", count(is), is.as_str()),
-                    tone,
-                ));
+            let count = instances().filter(|one| *one == word).count();
+            if count > 0 {
+                spans.push(span(state, format!("  {count} {word}"), tone));
             }
         }
     }

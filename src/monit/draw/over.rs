@@ -14,17 +14,21 @@ use super::{Tone, put, span, style};
 
 /// The last row: what goes on or went wrong, else which keys there are.
 pub fn footer(state: &State, row: Rect, buffer: &mut Buffer) {
-    let typing = |what: &str| {
-        span(
-            state,
-            format!(" {what}: type; Enter keeps it, Esc ends it"),
-            Tone::Plain,
-        )
-        .into()
+    let typing = |what: &str, typed: &str| {
+        let head = format!(" {what}: {typed}");
+        let tail = "_  Enter keeps it, Esc ends it";
+        // Of what is long its end: there the next letter comes.
+        let over = (text::width(&head) + tail.len()).saturating_sub(row.width.into());
+        let (before, _) = text::start(&head, over);
+        Line::from(vec![
+            span(state, head[before.len()..].to_owned(), Tone::Strong),
+            span(state, tail, Tone::Plain),
+        ])
     };
-    let line = match (&state.mode, &state.note, state.last_order()) {
-        (Mode::Typing(Pane::List), _, _) => typing("filter"),
-        (Mode::Typing(Pane::Logs), _, _) => typing("search"),
+    let told_of = state.last_order().filter(|given| !given.told);
+    let line = match (&state.mode, &state.note, told_of) {
+        (Mode::Typing(Pane::List), _, _) => typing("filter", &state.filter),
+        (Mode::Typing(Pane::Logs), _, _) => typing("search", &state.search),
         (_, Some(note), _) => span(state, format!(" {note}"), Tone::Busy).into(),
         (_, None, Some(given)) => told(state, given, row.width),
         _ => hints(state, row.width),

@@ -166,7 +166,10 @@ async fn read<'a>(
             listen: app.facts.listen.clone(),
             probed: app.facts.health.is_some(),
             queue: app.queue,
-            notes: notes(app, now),
+            job: !app.facts.autorestart,
+            boots: app.boots,
+            drift: drift(app),
+            runs: runs(app, now),
             memory_limit: app.facts.memory_restart,
             log: LogApp {
                 name: app.facts.app.to_string(),
@@ -182,13 +185,13 @@ async fn read<'a>(
 }
 
 fn instance(row: &view::Row<'_>, group: Option<String>, now: SystemTime) -> Instance {
-    let restarted = row.restarted.as_ref().map(|restarts| {
+    let restarted = row.restarted.as_ref().and_then(|restarts| {
         let counts: Vec<String> = restarts
             .counts
             .iter()
             .map(|(word, count)| format!("{word} {count}x"))
             .collect();
-        format!("restarted for {}", counts.join(", "))
+        (!counts.is_empty()).then(|| format!("restarted for {}", counts.join(", ")))
     });
     Instance {
         number: row.instance,
@@ -197,11 +200,8 @@ fn instance(row: &view::Row<'_>, group: Option<String>, now: SystemTime) -> Inst
         pid: row.pid,
         started: row.uptime.and_then(|age| now.checked_sub(age)),
         restarts: row.restarts,
-        why: row
-            .why
-            .clone()
-            .or(restarted)
-            .map(|why| text::harmless(&why)),
+        why: row.why.as_deref().map(text::harmless),
+        restarted: restarted.as_deref().map(text::harmless),
         cpu: row.cpu,
         memory: row.memory,
         requests: row.requests.clone(),
@@ -211,31 +211,42 @@ fn instance(row: &view::Row<'_>, group: Option<String>, now: SystemTime) -> Inst
     }
 }
 
-fn notes(app: &view::App<'_>, now: SystemTime) -> Vec<String> {
-    let mut notes: Vec<String> = app
-        .marks
-        .iter()
-        .map(|mark| match mark {
-            Mark::Edited(path) => format!("edited by hand: {}", path.display()),
-            Mark::DropIn(path) => format!("changed by a drop-in: {}", path.display()),
-            Mark::NeedsReload => {
-                "systemd has not read its unit files since they changed".to_owned()
-            }
-            Mark::Old(numbers) => {
-                let numbers: Vec<String> =
-                    numbers.iter().map(|number| format!("@{number}")).collect();
-                format!("started before its unit changed: {}", numbers.join(" "))
-            }
-        })
-        .collect();
-    if let Some(next) = app.next_run() {
-        let zoned =
-            jiff::Timestamp::try_from(next).map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
-        let soon = next.duration_since(now).unwrap_or_default() < Duration::from_secs(20 * 3600);
-        if let Ok(at) = zoned {
-            let form = if soon { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
-            notes.push(format!("next run {}", at.strftime(form)));
+fn drift(app: &view::App<'_>) -> Vec<String> {
+    let words = |mark: &Mark| match mark {
+        Mark::Edited(path) => format!("edited by hand: {}", path.display()),
+        Mark::DropIn(path) => format!("changed by a drop-in: {}", path.display()),
+        Mark::NeedsReload => "systemd has not read its unit files since they changed".to_owned(),
+        Mark::Old(numbers) => {
+            let numbers: Vec<String> = numbers.iter().map(|number| format!("@{number}")).collect();
+            format!("started before its unit changed: {}", numbers.join(" "))
         }
-    }
-    notes.iter().map(|note| text::harmless(note)).collect()
+    };
+    let all = app.marks.iter().map(words);
+    all.map(|words| text::harmless(&words)).collect()
+}
+
+fn runs(app: &view::App<'_>, now: SystemTime) -> Vec<String> {
+    let next = app
+        .next_run()
+        .and_then(|at| Some(format!("next run {}", clock(at, now)?)));
+    let last = app.ended().map(|ended| {
+        let at = ended.at.and_then(|at| clock(at, now));
+        let at = at.map(|at| format!(", {at}")).unwrap_or_default();
+        let words = if ended.ok { "ok" } else { &ended.words };
+        format!("last run {}{at}", text::harmless(words))
+    });
+    next.into_iter().chain(last).collect()
+}
+
+/// `03:00:00`, with its day where that is not near.
+fn clock(at: SystemTime, now: SystemTime) -> Option<String> {
+    let apart = at
+        .duration_since(now)
+        .unwrap_or_else(|before| before.duration());
+    let near = apart < Duration::from_secs(20 * 3600);
+    let form = if near { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+    let zoned = jiff::Timestamp::try_from(at)
+        .ok()?
+        .to_zoned(jiff::tz::TimeZone::system());
+    Some(zoned.strftime(form).to_string())
 }

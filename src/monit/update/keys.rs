@@ -34,8 +34,12 @@ pub fn pressed(state: &mut State, event: &KeyEvent) -> Vec<Effect> {
     }
     match state.mode.clone() {
         Mode::Normal => {
-            state.note = None;
-            match keys::command(event) {
+            let command = keys::command(event);
+            // Esc itself looks for what there is to be put away.
+            if command != Some(Command::Leave) {
+                state.note = None;
+            }
+            match command {
                 Some(command) => given(state, command),
                 None => vec![],
             }
@@ -46,7 +50,7 @@ pub fn pressed(state: &mut State, event: &KeyEvent) -> Vec<Effect> {
             match event.code {
                 KeyCode::Char('y' | 'Y') => orders::give(state, order),
                 _ => {
-                    state.note = Some(format!("not done: {}", order.words()));
+                    state.say(format!("not done: {}", order.words()));
                     vec![]
                 }
             }
@@ -104,10 +108,10 @@ fn given(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Fewer => return orders::wish(state, Verb::Fewer),
         Command::Interrupt => return orders::interrupt(state),
         Command::Details => {
-            state.mode = match state.last_order() {
-                Some(_) => Mode::Said(0),
-                None => Mode::Normal,
-            }
+            match state.last_order() {
+                Some(_) => state.mode = Mode::Said(0),
+                None => state.say("no command was given yet"),
+            };
         }
         Command::Find => state.mode = Mode::Typing(state.pane),
         Command::NextUp | Command::NextDown => seek(state, command == Command::NextUp),
@@ -118,7 +122,7 @@ fn given(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::Mouse => {
             state.mouse = !state.mouse;
-            state.note = Some(match state.mouse {
+            state.say(match state.mouse {
                 true => "the mouse is taken: a click selects, the wheel scrolls".to_owned(),
                 false => "the mouse is the terminal's: m takes it back".to_owned(),
             });
@@ -127,7 +131,7 @@ fn given(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Help => state.mode = Mode::Help(0),
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
-        Command::Leave => return leave(state),
+        Command::Leave => leave(state),
         Command::Quit => return vec![Effect::Quit],
     }
     vec![]
@@ -164,17 +168,17 @@ fn hold(state: &mut State) {
     }
 }
 
-/// Esc takes back one thing at a time.
-fn leave(state: &mut State) -> Vec<Effect> {
+/// Esc takes back one thing at a time, and never ends monit: who presses it once too often would lose the screen.
+fn leave(state: &mut State) {
+    let told = state.put_away();
     if !state.search.is_empty() && (state.pane == Pane::Logs || state.filter.is_empty()) {
         state.search.clear();
         state.lines.search("");
     } else if !state.filter.is_empty() {
         state.filter.clear();
-    } else {
-        return vec![Effect::Quit];
+    } else if !told {
+        state.say("nothing is open; q quits");
     }
-    vec![]
 }
 
 fn typed(state: &mut State, pane: Pane, event: &KeyEvent) -> Vec<Effect> {
@@ -227,11 +231,11 @@ fn change(state: &mut State, pane: Pane, how: impl FnOnce(&mut String)) {
 fn seek(state: &mut State, up: bool) {
     let room = state.room();
     if state.search.is_empty() {
-        state.note = Some("nothing is searched: Tab to the logs, then /".to_owned());
+        state.say("nothing is searched: Tab to the logs, then /".to_owned());
         return;
     }
     if !state.lines.seek(up, &room) {
-        state.note = Some(match state.lines.found() {
+        state.say(match state.lines.found() {
             0 => format!("no line matches {}", state.search),
             _ if up => "no earlier line matches".to_owned(),
             _ => "no later line matches".to_owned(),

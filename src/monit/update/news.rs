@@ -11,6 +11,7 @@ pub fn heard(state: &mut State, news: Action) -> Vec<Effect> {
     match news {
         Action::Tick(now) => {
             state.now = now;
+            state.forget();
             return vec![Effect::Measure(state.visible())];
         }
         Action::Cluster(apps) => return cluster(state, apps),
@@ -42,12 +43,15 @@ pub fn heard(state: &mut State, news: Action) -> Vec<Effect> {
         Action::OrderEnded { id, done } => {
             if let Some(given) = state.orders.iter_mut().find(|given| given.id == id) {
                 given.done = Some(done);
+                given.ended = Some(state.now);
             }
-            // Of those that are over, the last is of interest.
+            // Of those that are over, the last is of interest, and what failed until it was told.
             let last = state.orders.last().map(|given| given.id);
-            state
-                .orders
-                .retain(|given| given.done.is_none() || Some(given.id) == last);
+            state.orders.retain(|given| {
+                given.done.is_none()
+                    || Some(given.id) == last
+                    || given.done == Some(false) && !given.told
+            });
         }
         _ => {}
     }

@@ -11,7 +11,7 @@ use crate::apply::view;
 pub fn wish(state: &mut State, verb: Verb) -> Vec<Effect> {
     let targets: Vec<Target> = match (&state.selected, verb) {
         (Target::All, Verb::More | Verb::Fewer) => {
-            state.note = Some("scale takes one app: select it".to_owned());
+            state.say("scale takes one app: select it".to_owned());
             return vec![];
         }
         // Those that are shown: the filter leaves the others alone.
@@ -23,12 +23,12 @@ pub fn wish(state: &mut State, verb: Verb) -> Vec<Effect> {
         (one, _) => vec![one.clone()],
     };
     if targets.is_empty() {
-        state.note = Some("there are no apps".to_owned());
+        state.say("there are no apps".to_owned());
         return vec![];
     }
     let order = Order { verb, targets };
     if let Some(busy) = in_the_way(state, &order) {
-        state.note = Some(busy);
+        state.say(busy);
         return vec![];
     }
     if takes_down(state, &order) {
@@ -79,6 +79,8 @@ pub fn give(state: &mut State, order: Order) -> Vec<Effect> {
         said: VecDeque::new(),
         done: None,
         interrupted: false,
+        ended: None,
+        told: false,
     });
     vec![Effect::Order { id, args }]
 }
@@ -96,7 +98,7 @@ pub fn interrupt(state: &mut State) -> Vec<Effect> {
             vec![Effect::Interrupt { id: given.id }]
         }
         None => {
-            state.note = Some("no reload or scale is going on that could be ended".to_owned());
+            state.say("no reload or scale is going on that could be ended".to_owned());
             vec![]
         }
     }

@@ -207,10 +207,15 @@ fn one_command_of_an_app_at_a_time_and_a_reload_can_be_ended() {
     update(&mut state, Action::OrderEnded { id: 2, done: false });
     assert_eq!(state.orders.len(), 1);
     let last = state.last_order().unwrap();
-    assert_eq!(
-        (last.id, last.done, last.gist()),
-        (2, Some(false), "error: no")
-    );
+    assert_eq!((last.id, last.done, last.gist()), (2, Some(false), "no"));
+    // One that fails while a later one goes on is told of first.
+    assert_eq!(press(&mut state, "+").len(), 1);
+    select(&mut state, &app("mailer"));
+    assert_eq!(press(&mut state, "S").len(), 1);
+    update(&mut state, Action::OrderEnded { id: 3, done: false });
+    assert_eq!(state.last_order().map(|given| given.id), Some(3));
+    key(&mut state, KeyCode::Esc);
+    assert_eq!(state.last_order().map(|given| given.id), Some(4));
     // It can be done again.
     select(&mut state, &app("api-server"));
     assert_eq!(press(&mut state, "l").len(), 1);
@@ -241,7 +246,16 @@ fn filter_and_search_are_typed_and_taken_back() {
     );
     assert_eq!(key(&mut state, KeyCode::Esc), []);
     assert_eq!(state.search, "");
-    assert_eq!(key(&mut state, KeyCode::Esc), [Effect::Quit]);
+    // Nothing is left to be closed: it goes on.
+    assert_eq!(key(&mut state, KeyCode::Esc), []);
+    assert!(
+        state
+            .note
+            .as_deref()
+            .is_some_and(|note| note.contains("q quits"))
+    );
+    assert_eq!(key(&mut state, KeyCode::Esc), []);
+    assert_eq!(state.note, None);
 }
 
 #[test]

@@ -114,3 +114,38 @@ fn a_queue_that_closes_goes_and_one_that_was_not_asked_for_stays() {
         assert_eq!(state.app("api-server").unwrap().queue, shown);
     }
 }
+
+#[test]
+fn what_the_last_row_tells_of_is_over_after_a_while_or_with_esc() {
+    let ticked = |state: &mut State, seconds| {
+        let later = state.now + std::time::Duration::from_secs(seconds);
+        update(state, Action::Tick(later));
+    };
+    let ended = |done| {
+        let mut state = state();
+        select(&mut state, &app("crash"));
+        press(&mut state, "S");
+        ticked(&mut state, 600);
+        assert!(!state.last_order().unwrap().told, "it goes on");
+        update(&mut state, Action::OrderEnded { id: 1, done });
+        state
+    };
+    for (done, within, after) in [(true, 9, 10), (false, 59, 60)] {
+        let mut state = ended(done);
+        ticked(&mut state, within);
+        assert!(!state.last_order().unwrap().told);
+        ticked(&mut state, after - within);
+        assert!(state.last_order().unwrap().told);
+        // All of it is still there.
+        press(&mut state, "e");
+        assert_eq!(state.mode, Mode::Said(0));
+    }
+    let mut state = ended(false);
+    press(&mut state, "c");
+    assert!(state.note.is_some());
+    key(&mut state, KeyCode::Esc);
+    assert_eq!((state.note.as_deref(), state.orders[0].told), (None, true));
+    press(&mut state, "c");
+    ticked(&mut state, 8);
+    assert_eq!(state.note, None);
+}

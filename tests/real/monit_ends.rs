@@ -1,0 +1,76 @@
+//! The terminal after `rpmctl monit`, however that ended, and while it is stopped.
+
+use crate::bed::{self, Bed};
+use crate::monit::{NUMBERED, app, apply};
+use crate::screen::{PATIENCE, Screen};
+
+fn has(screen: &Screen<'_>, ours: bool, when: &str) {
+    let values = if ours {
+        ["1", "0", "1"]
+    } else {
+        ["0", "1", "0"]
+    };
+    let variables = ["alternate_on", "cursor_flag", "mouse_any_flag"];
+    for (variable, value) in variables.into_iter().zip(values) {
+        assert_eq!(screen.variable(variable), value, "{variable} {when}");
+    }
+}
+
+/// The process ids of monit of these apps and of its guard.
+fn pids(bed: &Bed, apps: &str) -> (String, String) {
+    let monit = bed.ok(&["pgrep", "-f", &format!("^rpmctl monit {apps}")]);
+    let monit = monit.trim().to_owned();
+    let guard = bed.ok(&["pgrep", "-P", &monit, "-f", "__monit-guard"]);
+    (monit, guard.trim().to_owned())
+}
+
+fn wait_gone(bed: &Bed, pid: &str) {
+    bed.wait_until("the process is gone", PATIENCE, || {
+        bed.run(&["test", "-e", &format!("/proc/{pid}")]).status != 0
+    });
+}
+
+#[test]
+fn the_terminal_is_left_as_it_was_found() {
+    let bed = bed::shared();
+    apply(bed, "/srv/monit-ends", &app("mon-ends", 1, NUMBERED));
+    let screen = Screen::open(bed, "ends", 80, 24);
+    // Not what a terminal starts with.
+    screen.line("stty -echoctl intr ^X; stty -a >/srv/monit-ends/before; echo kept");
+    screen.shows("\nkept");
+    for (signal, code) in [
+        ("q", "0"),
+        ("C-c", "0"),
+        ("TERM", "143"),
+        ("INT", "130"),
+        ("HUP", "129"),
+        ("QUIT", "131"),
+        ("KILL", "137"),
+    ] {
+        screen.line("clear; rpmctl monit mon-ends; echo ended $?.");
+        screen.shows("line-");
+        let (monit, guard) = pids(bed, "mon-ends");
+        has(&screen, true, &format!("before {signal}"));
+        match signal {
+            "q" | "C-c" => screen.keys(&[signal]),
+            _ => drop(bed.ok(&["kill", "-s", signal, &monit])),
+        }
+        // The shell may be back before the guard is, and its words are on the screen that goes.
+        if signal != "KILL" {
+            screen.shows(&format!("ended {code}."));
+        }
+        wait_gone(bed, &guard);
+        has(&screen, false, &format!("after {signal}"));
+        screen.line("stty -a | cmp - /srv/monit-ends/before && echo as before");
+        screen.shows("\nas before");
+    }
+    // Nor is anything left running.
+    bed.wait_until("journalctl is gone", PATIENCE, || {
+        bed.run(&["pgrep", "-f", "journalctl.*RPMCTL_APP=mon-ends"])
+            .status
+            != 0
+    });
+    bed.cmd(&["rpmctl", "delete", "mon-ends"])
+        .deadline(PATIENCE)
+        .ok();
+}
