@@ -16,7 +16,7 @@ use super::terminal::leaving;
 /// rpmctl's hidden command.
 pub const COMMAND: &str = "__monit-guard";
 /// Monit has given the terminal back itself.
-const DISMISSED: u8 = b'.';
+const GIVEN_BACK: u8 = b'.';
 
 /// The process, while monit runs.
 pub struct Guard {
@@ -42,8 +42,18 @@ impl Guard {
         Some(Guard { child, pipe })
     }
 
+    /// The terminal was given back, and is not to be touched until it is taken again.
+    pub fn rest(&mut self) {
+        let _ = self.pipe.write_all(&[GIVEN_BACK]);
+    }
+
+    /// It was taken again, found like this.
+    pub fn watch(&mut self, before: &Termios) {
+        let _ = self.pipe.write_all(written(before).as_bytes());
+    }
+
     pub fn dismiss(mut self) {
-        let _ = self.pipe.write_all(&[DISMISSED]);
+        self.rest();
         drop(self.pipe);
         let _ = self.child.wait();
     }
@@ -80,12 +90,17 @@ pub fn main() -> ExitCode {
     let _ = rustix::process::setsid();
     let mut heard = Vec::new();
     let _ = io::stdin().lock().read_to_end(&mut heard);
-    if heard.last() == Some(&DISMISSED) {
+    // The last word counts: it may have been taken and given back several times.
+    if heard.last() == Some(&GIVEN_BACK) {
         return ExitCode::SUCCESS;
     }
     let terminal = io::stdout();
-    let line = String::from_utf8_lossy(&heard).into_owned();
-    if let Some(before) = tcgetattr(&terminal).ok().and_then(|now| read(&line, now)) {
+    let heard = String::from_utf8_lossy(&heard).into_owned();
+    let line = heard
+        .rsplit(char::from(GIVEN_BACK))
+        .next()
+        .unwrap_or_default();
+    if let Some(before) = tcgetattr(&terminal).ok().and_then(|now| read(line, now)) {
         let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
     }
     let mut terminal = terminal.lock();

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use ratatui::crossterm::event::{self, Event};
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::action::{Action, Effect, Wanted};
 use super::draw::draw;
@@ -30,6 +31,8 @@ const FRAME: Duration = Duration::from_millis(100);
 const MEASURE: Duration = Duration::from_secs(1);
 /// A measurement is followed by so many times its own length of rest: with thousands of instances in view, less often.
 const REST: u32 = 100;
+/// After a stop: a signal that ended it meanwhile has been heard by then.
+const GRACE: Duration = Duration::from_millis(20);
 /// Actions that wait.
 const WAITING: usize = 64;
 
@@ -49,9 +52,10 @@ pub async fn run(machine: Machine, options: Options) -> anyhow::Result<u8> {
     all.run_until(shown(Rc::new(machine), options)).await
 }
 
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT end it; SIGCONT brings it back after a stop.
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT end it; SIGTSTP stops it, SIGCONT brings it back.
 struct Signals {
     ending: mpsc::Receiver<u8>,
+    stop: tokio::signal::unix::Signal,
     again: tokio::signal::unix::Signal,
 }
 
@@ -71,12 +75,31 @@ fn signals() -> anyhow::Result<Signals> {
             let _ = tell.send(128 + number).await;
         });
     }
-    let again = signal(SignalKind::from_raw(libc_cont())).context("cannot watch for signals")?;
-    Ok(Signals { ending, again })
+    let watched = |which: Signal| {
+        signal(SignalKind::from_raw(which.as_raw())).context("cannot watch for signals")
+    };
+    Ok(Signals {
+        ending,
+        stop: watched(Signal::TSTP)?,
+        again: watched(Signal::CONT)?,
+    })
 }
 
-fn libc_cont() -> i32 {
-    rustix::process::Signal::CONT.as_raw()
+/// Stops until it is brought to the front again; the exit code of what ended it meanwhile. Where nobody could bring it back it goes on at once.
+async fn suspend(screen: &mut Screen, signals: &mut Signals) -> anyhow::Result<Option<u8>> {
+    while terminal::may_stop() {
+        screen.suspend()?;
+        if let Ok(Some(code)) = timeout(GRACE, signals.ending.recv()).await {
+            return Ok(Some(code));
+        }
+        // Its own.
+        let _ = timeout(Duration::ZERO, signals.stop.recv()).await;
+        if terminal::is_in_front() {
+            terminal::go_on();
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// Keys, the mouse and the size, from a thread that waits for them.
@@ -141,6 +164,7 @@ async fn shown(machine: Rc<Machine>, options: Options) -> anyhow::Result<u8> {
             tokio::select! {
                 biased;
                 code = signals.ending.recv() => return Ok(code.unwrap_or(1)),
+                _ = signals.stop.recv() => Some(Heard::Stop),
                 _ = signals.again.recv() => None,
                 event = events.recv() => match event {
                     Some(event) => Some(Heard::Event(event)),
@@ -162,6 +186,14 @@ async fn shown(machine: Rc<Machine>, options: Options) -> anyhow::Result<u8> {
         };
         let action = match action {
             None => {
+                urgent = true;
+                let (columns, rows) = screen.again()?;
+                Action::Resize(columns, rows)
+            }
+            Some(Heard::Stop) => {
+                if let Some(code) = suspend(&mut screen, &mut signals).await? {
+                    return Ok(code);
+                }
                 urgent = true;
                 let (columns, rows) = screen.again()?;
                 Action::Resize(columns, rows)
@@ -193,10 +225,12 @@ async fn shown(machine: Rc<Machine>, options: Options) -> anyhow::Result<u8> {
             match effect {
                 Effect::Quit => return Ok(0),
                 Effect::Suspend | Effect::Redraw => {
-                    let (columns, rows) = match effect {
-                        Effect::Suspend => screen.suspend()?,
-                        _ => screen.again()?,
-                    };
+                    if effect == Effect::Suspend
+                        && let Some(code) = suspend(&mut screen, &mut signals).await?
+                    {
+                        return Ok(code);
+                    }
+                    let (columns, rows) = screen.again()?;
                     effects.extend(update(&mut state, Action::Resize(columns, rows)));
                 }
                 Effect::Mouse(mouse) => screen.set_mouse(mouse)?,
@@ -208,6 +242,7 @@ async fn shown(machine: Rc<Machine>, options: Options) -> anyhow::Result<u8> {
 
 enum Heard {
     Event(Event),
+    Stop,
     Frame,
     Action(Action),
 }

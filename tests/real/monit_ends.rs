@@ -74,3 +74,62 @@ fn the_terminal_is_left_as_it_was_found() {
         .deadline(PATIENCE)
         .ok();
 }
+
+/// By the key and by a signal; and what ends it while it is stopped leaves the shell's screen alone.
+#[test]
+fn it_is_stopped_and_brought_back() {
+    let bed = bed::shared();
+    apply(bed, "/srv/monit-stops", &app("mon-stops", 1, NUMBERED));
+    let screen = Screen::open(bed, "stops", 80, 24);
+    let as_before = || {
+        screen.line("stty -a | cmp - /srv/monit-stops/before && echo as before");
+        screen.shows("\nas before");
+    };
+    screen.line("stty -echoctl intr ^X; stty -a >/srv/monit-stops/before; echo kept");
+    screen.shows("\nkept");
+    // A script that runs it is of the same job, and has to stop with it.
+    screen.line("sh -c 'rpmctl monit mon-stops; echo ended $?.'");
+    screen.shows("line-");
+    let (monit, _) = pids(bed, "mon-stops");
+    for how in ["C-z", "TSTP"] {
+        match how {
+            "TSTP" => drop(bed.ok(&["kill", "-s", "TSTP", &monit])),
+            key => screen.keys(&[key]),
+        }
+        screen.shows("kept");
+        screen.shows("Stopped");
+        has(&screen, false, how);
+        screen.line("clear; echo kept");
+        screen.shows("kept\n");
+        as_before();
+        // In the background it stops again, and draws nothing.
+        screen.line("bg; echo in the background");
+        screen.shows("\nin the background");
+        screen.line("fg");
+        screen.shows("line-");
+        has(&screen, true, &format!("back after {how}"));
+    }
+    screen.keys(&["q"]);
+    screen.shows("ended 0.");
+    as_before();
+    for (signal, code) in [("TERM", "143"), ("KILL", "137")] {
+        screen.line("clear; rpmctl monit mon-stops");
+        screen.shows("line-");
+        let (monit, guard) = pids(bed, "mon-stops");
+        screen.keys(&["C-z"]);
+        screen.shows("Stopped");
+        screen.line("clear; echo kept");
+        screen.shows("kept\n");
+        bed.ok(&["kill", "-s", signal, &monit]);
+        bed.ok(&["kill", "-s", "CONT", &monit]);
+        wait_gone(bed, &guard);
+        screen.line("wait %1; echo ended $?.");
+        screen.shows(&format!("ended {code}."));
+        screen.shows("kept\n");
+        has(&screen, false, signal);
+        as_before();
+    }
+    bed.cmd(&["rpmctl", "delete", "mon-stops"])
+        .deadline(PATIENCE)
+        .ok();
+}
