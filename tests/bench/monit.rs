@@ -123,7 +123,7 @@ fn main() -> ExitCode {
         write!(
             text,
             "[[apps]]\nname = \"app-{app:02}\"\nscript = \"/bin/sh\"\n\
-             args = [\"-c\", '''while :; do echo a line of the log; sleep 1; done''']\ninstances = {INSTANCES}\n\n"
+             args = [\"-c\", '''while :; do echo GET /things 200 in 3 ms; sleep 1; done''']\ninstances = {INSTANCES}\n\n"
         )
         .expect("text");
     }
@@ -160,8 +160,8 @@ fn main() -> ExitCode {
         let mut monit = Terminal::run(&bed, &["rpmctl", "monit"]);
         monit.until(&format!("{all}/{all} online"));
         monit.keys.write_all(keys.as_bytes()).expect("the terminal");
-        // The lines of the past are on it.
-        monit.until("a line of the log");
+        // The lines of the past are on it. One word: blanks that are there already are not written again.
+        monit.until("/things");
         let pid = under(monit.child.id(), "rpmctl");
         let journal = || under(pid, "journalctl");
         let (mine, reader) = (ticks(pid), ticks(journal()));
