@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::status::figures::Since;
 use super::table::{self, Cell, Tone};
 use super::{control, machine, out, patience, shape};
 use crate::apply::target::Selected;
-use crate::apply::view::{self, Row, State};
+use crate::apply::view::figures::Since;
+use crate::apply::view::{self, Row, State, words};
 use crate::apply::{Machine, observe, watch};
 use crate::model::{Bytes, Reason};
 
@@ -67,16 +67,16 @@ fn text(rows: &[Row<'_>], colour: bool) -> String {
                 Cell::from(format!("{}@{}", row.facts.app, row.instance)),
                 Cell::from(row.facts.mode.as_str()),
                 optional(row.pid),
-                optional(row.uptime.map(table::age)),
+                optional(row.uptime.map(words::age)),
                 optional(row.restarts),
                 Cell::new(row.state.as_str(), tone(row.state)),
-                optional(row.cpu.map(|cpu| format!("{cpu:.1}%"))),
+                optional(row.cpu.map(words::percent)),
                 optional(row.memory.map(Bytes)),
             ];
             if clock {
                 let next = row
                     .next_run
-                    .map(|at| format!("in {}", table::age(until(at))));
+                    .map(|at| format!("in {}", words::age(until(at))));
                 cells.push(optional(next));
             }
             if noted {
@@ -126,7 +126,7 @@ pub fn restarted(row: &Row<'_>) -> Option<String> {
     Some(format!(
         "restarted for {}, last {} ago",
         counts.join(", "),
-        table::age(since)
+        words::age(since)
     ))
 }
 

@@ -11,9 +11,10 @@ use super::args::ReloadArgs;
 use super::control::{apps, select};
 use super::interrupt::until_done;
 use super::report::{self, Interrupted, Stop};
-use super::{machine, out, progress, table};
+use super::{machine, out, progress};
 use crate::apply::rolling::Restarted;
 use crate::apply::target::Selected;
+use crate::apply::view::words;
 use crate::apply::{Interrupt, Machine, reload};
 use crate::journal;
 use crate::model::{Name, Reason};
@@ -118,7 +119,7 @@ impl std::fmt::Display for Busy {
         let since = SystemTime::now()
             .duration_since(self.holder.since)
             .unwrap_or(Duration::ZERO);
-        let ago = table::age(since);
+        let ago = words::age(since);
         write!(
             f,
             "{} is being reloaded by {who}, begun {ago} ago",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::own_metrics;
-use super::status::figures::{Figures, Since};
+use crate::apply::view::figures::{Figures, Since};
 use crate::apply::view::{App, Mark, Row};
 
 /// An instance. What is not known is null.

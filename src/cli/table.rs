@@ -119,17 +119,6 @@ fn code(tone: Tone) -> Option<&'static str> {
     }
 }
 
-/// PM2's coarse age: one unit, and the smaller one until there are two of the larger.
-pub fn age(span: std::time::Duration) -> String {
-    let seconds = span.as_secs();
-    for (unit, length) in [("D", 86400), ("h", 3600), ("m", 60)] {
-        if seconds >= 2 * length {
-            return format!("{}{unit}", seconds / length);
-        }
-    }
-    format!("{seconds}s")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,19 +134,5 @@ mod tests {
             "name    n\na       5\n日本  100\n"
         );
         assert!(table(&["name", "n"], &rows, &["n"], true).contains("\x1b[32m100\x1b[0m"));
-    }
-
-    #[test]
-    fn ages() {
-        for (seconds, text) in [
-            (0, "0s"),
-            (119, "119s"),
-            (120, "2m"),
-            (7199, "119m"),
-            (7200, "2h"),
-            (172_800, "2D"),
-        ] {
-            assert_eq!(age(std::time::Duration::from_secs(seconds)), text);
-        }
     }
 }

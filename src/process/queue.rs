@@ -17,6 +17,14 @@ pub struct Queue {
     pub limit: Option<u32>,
 }
 
+impl Queue {
+    /// Half the places are taken: soon connections are dropped.
+    pub fn is_crowded(self) -> bool {
+        let taken = self.waiting.saturating_mul(2);
+        self.waiting > 0 && self.limit.is_some_and(|limit| taken >= limit)
+    }
+}
+
 /// What a socket is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Local {

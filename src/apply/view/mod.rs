@@ -1,9 +1,11 @@
 //! The cluster as it is: one row an instance, read in a handful of calls however many there are.
 
 mod app;
+pub mod figures;
 mod job;
 mod look;
 mod marks;
+pub mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};

@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use super::Host;
 use super::together::Answer;
-use crate::cli::status::layout;
+use crate::apply::view::words;
+use crate::cli::status::{columns, layout};
 use crate::cli::table::{self, Cell, Tone};
 use crate::model::{Bytes, unseen};
+use crate::process::Queue;
 
 /// A row an app of each machine.
 pub fn apps(answers: &[Answer], room: Option<usize>, colour: bool) -> String {
@@ -38,17 +40,11 @@ pub fn apps(answers: &[Answer], room: Option<usize>, colour: bool) -> String {
         ("req/s", 5, true, requests),
         ("p95", 7, true, response),
         ("queue", 4, true, |row| {
-            let queue = &row["queue"];
-            let waiting = queue["waiting"].as_u64()?;
-            let Some(limit) = queue["limit"].as_u64() else {
-                return Some(Cell::from(waiting));
-            };
-            let tone = match waiting {
-                0 => Tone::Plain,
-                _ if waiting.saturating_mul(2) >= limit => Tone::Bad,
-                _ => Tone::Busy,
-            };
-            Some(Cell::new(format!("{waiting}/{limit}"), tone))
+            let count = |key: &str| u32::try_from(row["queue"][key].as_u64()?).ok();
+            Some(columns::queue(Queue {
+                waiting: count("waiting")?,
+                limit: count("limit"),
+            }))
         }),
         ("marks", 10, false, marks),
     ];
@@ -203,7 +199,7 @@ fn state(row: &Value) -> Option<Cell> {
 }
 
 fn cpu(row: &Value) -> Option<Cell> {
-    Some(Cell::from(format!("{:.1}%", row["cpu_percent"].as_f64()?)))
+    Some(Cell::from(words::percent(row["cpu_percent"].as_f64()?)))
 }
 
 fn memory(row: &Value) -> Option<Cell> {
@@ -211,24 +207,18 @@ fn memory(row: &Value) -> Option<Cell> {
 }
 
 fn age(milliseconds: u64) -> Cell {
-    Cell::from(table::age(Duration::from_millis(milliseconds)))
+    Cell::from(words::age(Duration::from_millis(milliseconds)))
 }
 
 fn requests(row: &Value) -> Option<Cell> {
     let rate = row["requests_per_second"].as_f64()?;
-    Some(Cell::from(match rate > 0.0 && rate < 9.95 {
-        true => format!("{rate:.1}"),
-        false => format!("{rate:.0}"),
-    }))
+    Some(Cell::from(words::rate(rate)))
 }
 
 fn response(row: &Value) -> Option<Cell> {
     let ms = row["response_ms"]["p95"].as_f64()?;
-    Some(Cell::from(match ms {
-        _ if ms < 9.95 => format!("{ms:.1}ms"),
-        _ if ms < 999.5 => format!("{ms:.0}ms"),
-        _ => format!("{:.1}s", ms / 1000.0),
-    }))
+    let time = Duration::try_from_secs_f64(ms / 1000.0).ok()?;
+    Some(Cell::from(words::response(time)))
 }
 
 fn marks(row: &Value) -> Option<Cell> {

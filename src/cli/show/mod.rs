@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::args::ShowArgs;
 use super::list::{restarted, tone, until, watcher_down};
-use super::status::figures::{Figures, Since, response};
 use super::status::{layout, problems, sheet};
 use super::table::{self, Cell};
 use super::{control, machine, out, own_metrics, patience, shape};
 use crate::apply::observe;
-use crate::apply::view::{self, App, Row};
+use crate::apply::view::figures::{Figures, Since};
+use crate::apply::view::{self, App, Row, words};
 use crate::model::Bytes;
 use crate::plan::FileChange;
 use crate::plan::show::variables;
@@ -159,7 +159,7 @@ fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static 
     optional("id", Some(row.id.to_string()));
     optional("unit", Some(row.unit.clone()));
     optional("pid", details.main_pid.map(|pid| pid.to_string()));
-    optional("uptime", row.uptime.map(table::age));
+    optional("uptime", row.uptime.map(words::age));
     optional("restarts", row.restarts.map(|count| count.to_string()));
     let crashes = row.crashes.filter(|count| *count > 0);
     optional("crashes", crashes.map(|count| count.to_string()));
@@ -170,7 +170,7 @@ fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static 
         );
         optional("the last", Some(restarts.detail.clone()));
     }
-    optional("cpu", row.cpu.map(|cpu| format!("{cpu:.1}%")));
+    optional("cpu", row.cpu.map(words::percent));
     optional("memory", row.memory.map(|bytes| Bytes(bytes).to_string()));
     optional("tasks", details.tasks.map(|tasks| tasks.to_string()));
     let figures = Figures::of(std::slice::from_ref(row), &Since::default());
@@ -191,12 +191,12 @@ fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static 
 /// `answers in 1.2ms, asked 3s ago`, `fails 3x: connection refused, asked 1s ago`
 fn health_text(health: &Health, now: SystemTime) -> String {
     let mut words = match (health.ok, health.latency) {
-        (true, Some(latency)) => format!("answers in {}", response(latency)),
+        (true, Some(latency)) => format!("answers in {}", words::response(latency)),
         (true, None) => "answers".to_owned(),
         (false, _) => format!("fails {}x: {}", health.failures, health.detail),
     };
     let since = now.duration_since(health.at).unwrap_or_default();
-    words += &format!(", asked {} ago", table::age(since));
+    words += &format!(", asked {} ago", words::age(since));
     words
 }
 
@@ -208,7 +208,7 @@ fn next_run(at: SystemTime) -> String {
     format!(
         "{} (in {})",
         local.unwrap_or_default(),
-        table::age(until(at))
+        words::age(until(at))
     )
 }
 

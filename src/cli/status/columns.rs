@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::figures::{self, Figures, Since};
 use super::layout::Column;
-use crate::apply::view::{App, Ended, Mark, Row};
+use crate::apply::view::figures::{Figures, Since};
+use crate::apply::view::{App, Ended, Mark, Row, words};
 use crate::cli::list;
-use crate::cli::table::{self, Cell, Tone};
+use crate::cli::table::{Cell, Tone};
 use crate::model::Bytes;
 use crate::process::Queue;
 use crate::unit_files::health::Health;
@@ -137,15 +137,15 @@ fn of_figures(figures: &[Figures]) -> Vec<Column> {
     };
     let response = |heading, rank, index: usize| {
         each(heading, rank, &|figures| {
-            Some(Cell::from(figures::response(figures.response?[index])))
+            Some(Cell::from(words::response(figures.response?[index])))
         })
     };
     let causes = figures
         .iter()
-        .map(|figures| figures::causes(&figures.causes).map(Cell::from));
+        .map(|figures| words::causes(&figures.causes).map(Cell::from));
     vec![
         each("cpu", 2, &|figures| {
-            Some(Cell::from(format!("{:.1}%", figures.cpu?)))
+            Some(Cell::from(words::percent(figures.cpu?)))
         }),
         each("memory", 1, &|figures| {
             Some(Cell::from(Bytes(figures.memory?)))
@@ -158,10 +158,10 @@ fn of_figures(figures: &[Figures]) -> Vec<Column> {
         each("restarts", 3, &|figures| figures.restarts.map(Cell::from)),
         shrinking(column("for", 13, false, causes), TEXT),
         each("uptime", 6, &|figures| {
-            Some(Cell::from(table::age(figures.uptime?)))
+            Some(Cell::from(words::age(figures.uptime?)))
         }),
         each("req/s", 5, &|figures| {
-            Some(Cell::from(figures::rate(figures.per_second?)))
+            Some(Cell::from(words::rate(figures.per_second?)))
         }),
         response("p50", 12, 0),
         response("p95", 7, 1),
@@ -191,7 +191,7 @@ fn of_limit(percent: f64) -> Cell {
 
 /// `3/511`: connections that wait, and how many may.
 pub fn queue(queue: Queue) -> Cell {
-    let tone = if crowded(queue) {
+    let tone = if queue.is_crowded() {
         Tone::Bad
     } else if queue.waiting > 0 {
         Tone::Busy
@@ -205,15 +205,9 @@ pub fn queue(queue: Queue) -> Cell {
     )
 }
 
-/// Half the places are taken: soon connections are dropped.
-pub fn crowded(queue: Queue) -> bool {
-    let taken = queue.waiting.saturating_mul(2);
-    queue.waiting > 0 && queue.limit.is_some_and(|limit| taken >= limit)
-}
-
 fn next_run(next: SystemTime, now: SystemTime) -> Cell {
     let left = next.duration_since(now).unwrap_or(Duration::ZERO);
-    Cell::from(format!("in {}", table::age(left)))
+    Cell::from(format!("in {}", words::age(left)))
 }
 
 /// `ok 1.2ms`, the slowest of them; `2 bad` of several, `bad` of one.
@@ -226,7 +220,7 @@ fn health(rows: &[Row<'_>]) -> Option<Cell> {
         // None has answered well yet.
         (_, 0) if slowest.is_none() => Some(Cell::new("-", Tone::Faint)),
         (_, 0) => {
-            let slowest = slowest.map(|time| format!(" {}", figures::response(time)));
+            let slowest = slowest.map(|time| format!(" {}", words::response(time)));
             Some(Cell::new(
                 format!("ok{}", slowest.unwrap_or_default()),
                 Tone::Good,
@@ -242,7 +236,7 @@ pub fn last_run(ended: &Ended, now: SystemTime) -> Cell {
     let words = if ended.ok { "ok" } else { &ended.words };
     let ago = ended.at.map(|at| {
         let since = now.duration_since(at).unwrap_or(Duration::ZERO);
-        format!(" {} ago", table::age(since))
+        format!(" {} ago", words::age(since))
     });
     let tone = if ended.ok { Tone::Plain } else { Tone::Bad };
     Cell::new(format!("{words}{}", ago.unwrap_or_default()), tone)

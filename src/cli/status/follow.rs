@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::events::{Event, Events};
-use super::figures::Sample;
 use super::screen::{self, Screen};
 use super::sheet::Sheet;
 use super::{Found, NONE, Wish, look, room};
 use crate::apply::Machine;
+use crate::apply::view::figures::Sample;
 use crate::cli::table::{self, Tone};
 use crate::cli::{machine, out, patience, report};
 use crate::systemd::Watch;

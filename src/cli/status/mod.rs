@@ -2,9 +2,8 @@
 //!
 //! A look at the machine becomes a [`sheet`], which knows nothing of the terminal; [`layout`] fits it to one.
 
-mod columns;
+pub mod columns;
 mod events;
-pub mod figures;
 mod follow;
 pub mod layout;
 pub mod problems;
@@ -23,10 +22,10 @@ use serde_json::Value;
 use super::args::StatusArgs;
 use super::report::NOT_RUNNING;
 use super::{control, machine, out, patience, shape, table};
+use crate::apply::view::figures::{Sample, Since};
 use crate::apply::view::{self, App};
 use crate::apply::{Machine, observe, watch};
 use columns::Moment;
-use figures::{Sample, Since};
 use sheet::Sheet;
 
 /// What to look at.

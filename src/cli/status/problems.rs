@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::columns::crowded;
-use crate::apply::view::{App, Mark, Row, State};
-use crate::cli::table::{self, Tone};
+use crate::apply::view::{App, Mark, Row, State, words};
+use crate::cli::table::Tone;
 use crate::model::Reason;
 use crate::unit_files::health::Health;
 use crate::units::Facts;
@@ -106,7 +105,7 @@ fn unhealthy(app: &App<'_>) -> Option<String> {
 }
 
 fn queue(app: &App<'_>, user: &str) -> Option<String> {
-    let queue = app.queue.filter(|queue| crowded(*queue))?;
+    let queue = app.queue.filter(|queue| queue.is_crowded())?;
     let name = word(app.facts.app.as_str());
     let more = match app.facts.instances as usize == app.online() {
         true => format!("too few instances? `rpmctl {user}scale {name} +1`"),
@@ -196,7 +195,7 @@ fn restarted(app: &App<'_>, now: SystemTime) -> Option<String> {
         "{}@{} was restarted {} ago: {}",
         app.facts.app,
         row.instance,
-        table::age(since),
+        words::age(since),
         known.detail
     ))
 }

@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use super::columns::{self, Moment};
-use super::figures::{self, Figures};
 use super::layout::{self, Column};
 use super::problems::{self, Problem};
-use crate::apply::view::{App, Ended};
+use crate::apply::view::figures::Figures;
+use crate::apply::view::{App, Ended, words};
 use crate::cli::table::{self, Cell};
 use crate::model::Bytes;
 use crate::process::Queue;
@@ -115,7 +115,7 @@ fn head(app: &App<'_>, at: Moment<'_>) -> Vec<(&'static str, Cell)> {
         "listen",
         (!facts.listen.is_empty()).then(|| format!("{} ({mode} mode)", facts.listen.join(" "))),
     );
-    say("cpu", figures.cpu.map(|cpu| format!("{cpu:.1}%")));
+    say("cpu", figures.cpu.map(words::percent));
     say("memory", memory(app, &figures));
     say("restarts", restarts(app, &figures, at.now));
     say("requests", requests(&figures));
@@ -170,7 +170,7 @@ fn memory(app: &App<'_>, figures: &Figures) -> Option<String> {
 fn restarts(app: &App<'_>, figures: &Figures, now: SystemTime) -> Option<String> {
     let count = figures.restarts?;
     let mut text = count.to_string();
-    if let Some(causes) = figures::causes(&figures.causes) {
+    if let Some(causes) = words::causes(&figures.causes) {
         text += &format!(" ({causes})");
     }
     let last = app
@@ -179,7 +179,7 @@ fn restarts(app: &App<'_>, figures: &Figures, now: SystemTime) -> Option<String>
         .filter_map(|row| Some((row, row.restarted.as_ref()?)))
         .max_by_key(|(_, known)| known.at);
     if let Some((row, known)) = last {
-        let ago = table::age(now.duration_since(known.at).unwrap_or_default());
+        let ago = words::age(now.duration_since(known.at).unwrap_or_default());
         text += &format!(
             "; {}@{} {ago} ago: {}",
             app.facts.app, row.instance, known.detail
@@ -197,32 +197,32 @@ pub fn queue(queue: Queue) -> String {
 /// `67/s, p50 1.5ms, …`
 pub fn requests(figures: &Figures) -> Option<String> {
     let [all, failed, aborted] = figures.requests?;
-    let mut words = Vec::new();
-    words.extend(
+    let mut said = Vec::new();
+    said.extend(
         figures
             .per_second
-            .map(|rate| format!("{}/s", figures::rate(rate))),
+            .map(|rate| format!("{}/s", words::rate(rate))),
     );
     if let Some(times) = figures.response {
         for (share, time) in [50, 95, 99].into_iter().zip(times) {
-            words.push(format!("p{share} {}", figures::response(time)));
+            said.push(format!("p{share} {}", words::response(time)));
         }
     }
-    words.push(format!("{all} since the start"));
+    said.push(format!("{all} since the start"));
     if failed > 0 {
-        words.push(format!("{failed} answered with 5xx"));
+        said.push(format!("{failed} answered with 5xx"));
     }
     if aborted > 0 {
-        words.push(format!("{aborted} given up by the client"));
+        said.push(format!("{aborted} given up by the client"));
     }
-    Some(words.join(", "))
+    Some(said.join(", "))
 }
 
 /// `exited with code 0, 3h ago`
 pub fn last_run(ended: &Ended, now: SystemTime) -> String {
     let ago = ended.at.map(|at| {
         let since = now.duration_since(at).unwrap_or_default();
-        format!(", {} ago", table::age(since))
+        format!(", {} ago", words::age(since))
     });
     format!("{}{}", ended.words, ago.unwrap_or_default())
 }
@@ -233,5 +233,5 @@ fn next_run(next: SystemTime, at: Moment<'_>) -> String {
     let local = jiff::Timestamp::try_from(next)
         .map(|next| next.to_zoned(at.zone.clone()))
         .map(|next| next.strftime("%Y-%m-%d %H:%M:%S").to_string());
-    format!("{} (in {})", local.unwrap_or_default(), table::age(left))
+    format!("{} (in {})", local.unwrap_or_default(), words::age(left))
 }

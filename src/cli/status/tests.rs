@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use unicode_width::UnicodeWidthStr;
 
 use super::columns::Moment;
-use super::figures::{Figures, Sample, Since};
 use super::sheet::Sheet;
-use crate::apply::view::{App, Ended, Mark, Row, State};
+use crate::apply::view::figures::{Figures, Sample, Since};
+use crate::apply::view::{App, Ended, Mark, Row, State, words};
 use crate::process::custom::Metrics;
 use crate::process::requests::Histogram;
 use crate::process::{Queue, Requests, Usage};
@@ -339,23 +339,8 @@ fn figures_of_several_are_those_of_all_their_requests() {
         ..row
     });
     let figures = Figures::of(&app.rows, &Since::default());
-    let words = figures
-        .response
-        .map(|times| times.map(super::figures::response));
+    let words = figures.response.map(|times| times.map(words::response));
     assert_eq!(words, Some(["1.0ms"; 3].map(str::to_owned)));
     assert_eq!(figures.requests, Some([200_000, 24, 6]));
     assert_eq!(figures.causes, BTreeMap::new());
-}
-
-#[test]
-fn words_for_figures() {
-    use super::figures::{rate, response};
-    let rates = [0.0, 0.04, 0.44, 9.94, 9.96, 123.4, 99_999.0].map(rate);
-    assert_eq!(rates, ["0", "0.0", "0.4", "9.9", "10", "123", "99999"]);
-    let times = [0, 44, 1_240, 9_960, 12_400, 999_600, 1_240_000].map(Duration::from_micros);
-    let words = times.map(response);
-    assert_eq!(
-        words,
-        ["0.00ms", "0.04ms", "1.2ms", "10ms", "12ms", "1.0s", "1.2s"]
-    );
 }

@@ -9,7 +9,8 @@ use super::super::cluster::{App, Instance, Target};
 use super::super::history::Point;
 use super::super::state::State;
 use super::super::text;
-use super::{Tone, age, bytes, percent, put, span, style, title, tone_of_app, tone_of_instance};
+use super::{Tone, bytes, percent, put, span, style, title, tone_of_app, tone_of_instance};
+use crate::apply::view::words;
 use crate::process::{Queue, Requests};
 use crate::unit_files::health::Health;
 
@@ -213,7 +214,7 @@ fn of_app(state: &State, app: &App) -> Vec<Line<'static>> {
     if let Some(up) = youngest {
         first.push(span(
             state,
-            format!("  youngest up {}", age(up)),
+            format!("  youngest up {}", words::age(up)),
             Tone::Plain,
         ));
     }
@@ -246,7 +247,7 @@ fn of_instance(state: &State, app: &App, one: &Instance) -> Vec<Line<'static>> {
     }
     let up = one.started.and_then(|at| state.now.duration_since(at).ok());
     if let Some(up) = up {
-        first.push(span(state, format!("  up {}", age(up)), Tone::Plain));
+        first.push(span(state, format!("  up {}", words::age(up)), Tone::Plain));
     }
     first.extend(restarted(state, one.restarts.unwrap_or(0)));
     let mut lines = vec![Line::from(first)];
@@ -300,13 +301,10 @@ fn requests_of<'a>(
     let counted = of.into_iter().filter_map(|one| one.requests.as_ref());
     let all = Requests::sum(counted)?;
     let rate = all.per_second().unwrap_or(0.0);
-    let mut text = match rate < 10.0 {
-        true => format!("{rate:.1} req/s"),
-        false => format!("{rate:.0} req/s"),
-    };
+    let mut text = format!("{} req/s", words::rate(rate));
     for (name, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
         if let Some(time) = all.recent.quantile(share).filter(|_| all.recent.count > 0) {
-            text.push_str(&format!("  {name} {}", short(time)));
+            text.push_str(&format!("  {name} {}", words::response(time)));
         }
     }
     let (failed, aborted) = (all.failed, all.aborted);
@@ -320,29 +318,12 @@ fn requests_of<'a>(
     Some(Line::from(spans))
 }
 
-/// `850 µs`, `1.2 ms`, `85 ms`, `1.2 s`.
-fn short(time: std::time::Duration) -> String {
-    let micros = time.as_micros() as f64;
-    match micros {
-        ..1000.0 => format!("{micros:.0} µs"),
-        ..9950.0 => format!("{:.1} ms", micros / 1e3),
-        ..999_500.0 => format!("{:.0} ms", micros / 1e3),
-        _ => format!("{:.1} s", micros / 1e6),
-    }
-}
-
 fn queue(state: &State, queue: Option<Queue>) -> Option<Line<'static>> {
     let queue = queue?;
     let text = waiting(queue);
     let tone = match queue.waiting {
         0 => Tone::Plain,
-        waiting
-            if queue
-                .limit
-                .is_some_and(|limit| waiting.saturating_mul(2) >= limit) =>
-        {
-            Tone::Bad
-        }
+        _ if queue.is_crowded() => Tone::Bad,
         _ => Tone::Busy,
     };
     Some(span(state, text, tone).into())
@@ -364,7 +345,7 @@ fn healthy(state: &State, app: &App) -> Option<Line<'static>> {
     let text = format!(
         "healthy {well} of {}, slowest answer {}",
         app.instances.len(),
-        short(slowest)
+        words::response(slowest)
     );
     Some(span(state, text, Tone::Plain).into())
 }
@@ -378,7 +359,10 @@ fn health(state: &State, one: &Instance) -> Option<Line<'static>> {
             let times = counted(usize::try_from(health.failures).ok()?, "time");
             (format!("its probe failed {times}: {detail}"), Tone::Busy)
         }
-        (None, Some(time)) => (format!("healthy, answers in {}", short(time)), Tone::Good),
+        (None, Some(time)) => (
+            format!("healthy, answers in {}", words::response(time)),
+            Tone::Good,
+        ),
         (None, None) => ("its probe has not answered yet".to_owned(), Tone::Plain),
     };
     Some(span(state, text, tone).into())

@@ -232,12 +232,12 @@ fn percent(cpu: f64) -> String {
     }
 }
 
-/// `52.7M`, `1.2G`: 1024-based, at most five characters.
+/// `52.7mb`, `1.2gb`: as [`crate::model::Bytes`], in at most six characters.
 fn bytes(amount: u64) -> String {
     let mut value = amount as f64;
-    for unit in ["B", "K", "M", "G", "T"] {
-        if value < 999.5 || unit == "T" {
-            return match unit == "B" || value >= 99.95 {
+    for unit in ["b", "kb", "mb", "gb", "tb"] {
+        if value < 999.5 || unit == "tb" {
+            return match unit == "b" || value >= 99.95 {
                 true => format!("{value:.0}{unit}"),
                 false => format!("{value:.1}{unit}"),
             };
@@ -245,15 +245,4 @@ fn bytes(amount: u64) -> String {
         value /= 1024.0;
     }
     unreachable!("the last unit returns")
-}
-
-/// PM2's coarse age: one unit, and the smaller one until there are two of the larger.
-fn age(span: std::time::Duration) -> String {
-    let seconds = span.as_secs();
-    for (unit, length) in [("D", 86400), ("h", 3600), ("m", 60)] {
-        if seconds >= 2 * length {
-            return format!("{}{unit}", seconds / length);
-        }
-    }
-    format!("{seconds}s")
 }

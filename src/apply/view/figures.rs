@@ -1,9 +1,9 @@
-//! What a row of the table tells in numbers, of one instance or of several together.
+//! What is told in numbers, of one instance or of several together.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::apply::view::{App, Row};
+use super::{App, Row};
 use crate::process::{self, Requests};
 
 /// What instances did between two looks, by unit. Empty at the first look: then the figures are those of [`Row`].
@@ -124,39 +124,4 @@ impl Figures {
                 .map(|known| [known.total.count, known.failed, known.aborted]),
         }
     }
-}
-
-/// `0.4`, `12`, `1234`: a figure of at most five signs below a hundred thousand.
-pub fn rate(per_second: f64) -> String {
-    if per_second > 0.0 && per_second < 9.95 {
-        format!("{per_second:.1}")
-    } else {
-        format!("{per_second:.0}")
-    }
-}
-
-/// `0.04ms`, `1.2ms`, `12ms`, `1.2s`.
-pub fn response(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1000.0;
-    if ms < 0.995 {
-        format!("{ms:.2}ms")
-    } else if ms < 9.95 {
-        format!("{ms:.1}ms")
-    } else if ms < 999.5 {
-        format!("{ms:.0}ms")
-    } else {
-        format!("{:.1}s", ms / 1000.0)
-    }
-}
-
-/// `crash 2, memory 1`; `files` is called by its key, `watch`.
-pub fn causes(causes: &BTreeMap<String, u32>) -> Option<String> {
-    let words: Vec<String> = causes
-        .iter()
-        .map(|(word, count)| {
-            let word = if word == "files" { "watch" } else { word };
-            format!("{word} {count}")
-        })
-        .collect();
-    (!words.is_empty()).then(|| words.join(", "))
 }
