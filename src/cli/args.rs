@@ -53,7 +53,7 @@ pub enum Command {
     /// One row an instance
     #[command(visible_aliases = ["ls", "ps"], alias = "l")]
     List(ListArgs),
-    /// One row an app; exit 3 when something wanted is not running
+    /// One row an app; exit 3 when something wanted is not running or is unhealthy
     Status(StatusArgs),
     /// The cluster on the screen as it changes: figures, logs, and keys to act on it
     #[command(visible_aliases = ["dashboard", "dash"], alias = "imonit")]

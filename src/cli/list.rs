@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use super::status::layout::{self, Column};
+use super::status::room;
 use super::table::{self, Cell, Tone};
 use super::{control, machine, out, patience, shape};
 use crate::apply::target::Selected;
@@ -39,7 +41,7 @@ pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Resul
     } else if rows.is_empty() {
         out::line("no apps; start with: rpmctl apply ecosystem.toml")?;
     } else {
-        out::text(&text(&rows, table::colour()))?;
+        out::text(&text(&rows, room(), table::colour()))?;
     }
     watcher_down(&machine, &selected).await?;
     Ok(ExitCode::SUCCESS)
@@ -53,56 +55,85 @@ pub async fn watcher_down(machine: &Machine, selected: &[Selected<'_>]) -> anyho
     Ok(())
 }
 
-fn text(rows: &[Row<'_>], colour: bool) -> String {
-    // Where no app goes by the clock, nothing tells of it.
-    let clock = rows.iter().any(|row| row.facts.schedule.is_some());
+/// `room`: columns of the terminal; None for as many as are wanted. Where the notes have no room beside the figures, they stand below the table.
+pub fn text(rows: &[Row<'_>], room: Option<usize>, colour: bool) -> String {
     let notes: Vec<String> = rows.iter().map(note).collect();
-    let noted = notes.iter().any(|note| !note.is_empty());
-    let cells: Vec<Vec<Cell>> = rows
-        .iter()
-        .zip(notes)
-        .map(|(row, note)| {
-            let mut cells = vec![
-                Cell::from(row.id),
-                Cell::from(format!("{}@{}", row.facts.app, row.instance)),
-                Cell::from(row.facts.mode.as_str()),
-                optional(row.pid),
-                optional(row.uptime.map(words::age)),
-                optional(row.restarts),
-                Cell::new(row.state.as_str(), tone(row.state)),
-                optional(row.cpu.map(words::percent)),
-                optional(row.memory.map(Bytes)),
-            ];
-            if clock {
-                let next = row
-                    .next_run
-                    .map(|at| format!("in {}", words::age(until(at))));
-                cells.push(optional(next));
-            }
-            if noted {
-                cells.push(Cell::from(note));
-            }
-            cells
-        })
-        .collect();
-    let mut heading = vec![
-        "id", "name", "mode", "pid", "uptime", "restarts", "status", "cpu", "memory",
-    ];
-    if clock {
-        heading.push("next run");
+    let fitting = layout::fit(columns(rows, &notes), room);
+    let beside = fitting.iter().any(|(column, _)| column.heading == NOTE);
+    let mut text = layout::rendered(fitting, room, colour);
+    for (row, note) in rows.iter().zip(&notes) {
+        if !beside && !note.is_empty() {
+            let name = name(row);
+            let line = format!("{name}: {}", layout::printable(note));
+            let lines = match room {
+                Some(room) => layout::wrap(&line, room, 2),
+                None => vec![line],
+            };
+            layout::painted(&mut text, &lines, &name, tone(row), room, colour);
+        }
     }
-    if noted {
-        heading.push("note");
-    }
-    table::table(
-        &heading,
-        &cells,
-        &["id", "pid", "uptime", "restarts", "cpu", "memory"],
-        colour,
-    )
+    text
 }
 
-/// Why it is down, that it uses too much, or what it was restarted for.
+const NOTE: &str = "note";
+
+fn name(row: &Row<'_>) -> String {
+    format!("{}@{}", row.facts.app, row.instance)
+}
+
+fn columns(rows: &[Row<'_>], notes: &[String]) -> Vec<Column> {
+    // What nothing is known of stands as `-`, and its column stays.
+    let each = |heading, rank, right, what: &dyn Fn(&Row<'_>) -> Cell| Column {
+        heading,
+        right,
+        rank,
+        shrinks: None,
+        cells: rows.iter().map(|row| Some(what(row))).collect(),
+    };
+    let mut columns = vec![
+        each("id", 4, true, &|row| Cell::from(row.id)),
+        Column {
+            shrinks: Some(18),
+            ..each("name", 0, false, &|row| Cell::from(name(row)))
+        },
+        each("mode", 8, false, &|row| Cell::from(row.facts.mode.as_str())),
+        each("pid", 7, true, &|row| optional(row.pid)),
+        each("uptime", 5, true, &|row| {
+            optional(row.uptime.map(words::age))
+        }),
+        each("restarts", 3, true, &|row| optional(row.restarts)),
+        each("status", 0, false, &|row| {
+            Cell::new(row.status(), tone(row))
+        }),
+        each("cpu", 2, true, &|row| optional(row.cpu.map(words::percent))),
+        each("memory", 1, true, &|row| optional(row.memory.map(Bytes))),
+    ];
+    // Where no app goes by the clock, nothing tells of it.
+    if rows.iter().any(|row| row.facts.schedule.is_some()) {
+        let next = |row: &Row<'_>| {
+            let next = row
+                .next_run
+                .map(|at| format!("in {}", words::age(until(at))));
+            optional(next)
+        };
+        columns.push(each("next run", 6, false, &next));
+    }
+    if notes.iter().any(|note| !note.is_empty()) {
+        columns.push(Column {
+            heading: NOTE,
+            right: false,
+            rank: 9,
+            shrinks: None,
+            cells: notes
+                .iter()
+                .map(|note| Some(Cell::from(layout::printable(note))))
+                .collect(),
+        });
+    }
+    columns
+}
+
+/// Why it is down or unhealthy, that it uses too much, or what it was restarted for.
 fn note(row: &Row<'_>) -> String {
     let over = || {
         // The watcher gives it the time that rpmctl-watch(8) tells of.
@@ -110,7 +141,8 @@ fn note(row: &Row<'_>) -> String {
         let bytes = row.memory.filter(|bytes| *bytes >= limit)?;
         Some(Reason::Memory { bytes, limit }.to_string())
     };
-    let known = row.why.clone().or_else(over);
+    let unhealthy = || row.health.as_ref().filter(|_| row.is_unhealthy())?.why();
+    let known = row.why.clone().or_else(unhealthy).or_else(over);
     known.or_else(|| restarted(row)).unwrap_or_default()
 }
 
@@ -138,8 +170,9 @@ pub fn optional<T: ToString>(value: Option<T>) -> Cell {
     value.map_or_else(|| Cell::new("-", Tone::Faint), Cell::from)
 }
 
-pub fn tone(state: State) -> Tone {
-    match state {
+pub fn tone(row: &Row<'_>) -> Tone {
+    match row.state {
+        _ if row.is_unhealthy() => Tone::Bad,
         State::Online => Tone::Good,
         State::Errored => Tone::Bad,
         State::Stopped => Tone::Faint,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::systemd::ConnectError;
 
-/// 0 done, 1 failed, 2 wrong usage (clap's), 3 something wanted is not running (`status`).
+/// 0 done, 1 failed, 2 wrong usage (clap's), 3 something wanted is not running or is unhealthy (`status`).
 pub const FAILED: u8 = 1;
 pub const NOT_RUNNING: u8 = 3;
 

@@ -95,7 +95,7 @@ pub fn table(heading: &[&str], rows: &[Vec<Cell>], right: &[&str], colour: bool)
 }
 
 /// Columns of a terminal.
-fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     match text.is_ascii() {
         true => text.len(),
         false => text.width(),

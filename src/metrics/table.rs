@@ -16,7 +16,7 @@ pub const FAMILIES: [Family; 25] = [
         name: "rpmctl_app_up",
         kind: Kind::Gauge,
         labels: APP,
-        help: "0 when something wanted is not running, for which rpmctl status exits with 3, else 1",
+        help: "0 when something wanted is not running or is unhealthy, for which rpmctl status exits with 3, else 1",
         samples: |view, out| {
             for (labels, app) in &view.apps {
                 out.add(labels, flag(!app.lacks()));

@@ -81,7 +81,7 @@ pub fn text() -> String {
         ),
         (
             "3",
-            "Of status: something wanted is not running; of several machines, and all answered.",
+            "Of status: something wanted is not running or is unhealthy; of several machines, and all answered.",
         ),
         (
             "130, 143",
@@ -216,35 +216,43 @@ const MORE: [(&str, &[&str]); 10] = [
     ),
     (
         "list",
-        &["--json: a list of instances, of the shape of rows under status."],
+        &[
+            "A row an instance, as wide as the terminal as under status; notes that have no room beside it, why one is down or unhealthy among them, stand\n\
+             below. cpu is on average since the start.",
+            "--json: a list of instances, of the shape of rows under status.",
+        ],
     ),
     (
         "status",
         &[
-            "A row an app: up is how many instances are online, of how many; cpu is percent of one processor and memory what max_memory_restart counts, of\n\
-             all instances together; worst is the memory of the instance that has most, limit what that is of max_memory_restart; for is what instances were\n\
+            "A row an app: up is how many instances are online and not unhealthy, of how many; cpu is percent of one processor, on average since each\n\
+             instance was started (what it is now, --watch and monit tell), and memory what max_memory_restart counts, of all instances together; worst is the memory of the instance that has most, limit what that is of max_memory_restart; for is what instances were\n\
              restarted for; uptime is that of the youngest; req/s and the response times that 50, 95 and 99 % stayed below are those of the last minute;\n\
-             queue is connections that wait to be taken, and how many may. Columns that no app has anything for are left out, and so are the least important\n\
+             queue is connections that wait to be taken, and how many may, where systemd holds the port; health is how many answer well, of those that were\n\
+             asked, or the longest time that one took. Columns that no app has anything for are left out, and so are the least important\n\
              ones where the terminal has no room; elsewhere COLUMNS says how much there is, without it there is no end. Below the table is a line for\n\
              each app that somebody should look at, with what to do. One app named alone is opened to its instances.",
-            "The status of an app is that of its instance worst off: errored, restarting, online (all are), launching, stopping, partly, stopped; of a job\n\
-             (autorestart = false) that does not run, waiting for its clock, or ended. Exit 3: an instance is errored or restarting, or one of an app that\n\
-             starts at boot is not online; jobs that ended well are not missed.",
-            "--watch draws again every SECONDS (0.1 to 86400; 2 if left out), and as soon as systemd tells of a change; cpu and req/s are those since the\n\
-             look before. A word that is no number is a target. q and SIGINT end it with 0, SIGTERM with 143. Where stdout is no terminal, each look is a\n\
+            "The status of an app is that of its instance worst off: errored, restarting, unhealthy (its health probe\n\
+             failed too often), online (all are), launching, stopping, partly, stopped; of a job\n\
+             (autorestart = false) that does not run, waiting for its clock, or ended. Exit 3: an instance is errored, restarting or unhealthy, or one of an app\n\
+             that starts at boot is not online; jobs that ended well are not missed.",
+            "--watch draws again every SECONDS (0.1 to 86400; 2 if left out), and as soon as systemd tells of a change; from the second look on\n\
+             cpu and req/s are those since the look before. A word that is no number is a target. q and SIGINT end it with 0, SIGTERM with 143. Where stdout is no terminal, each look is a\n\
              table, with --json a document a line. What is wrong meanwhile, an app that is gone or a manager that does not answer, is told and waited for.",
             "A manager that has not answered after a second is told of on standard error; after 30 s status, list and show give up.",
-            "--json: a list of apps; what is not known is null. name, namespace, mode (fork, cluster), status, online and instances (how many), boots\n\
+            "--json: a list of apps; what is not known is null. name, namespace, mode (fork, cluster), status, online, ready (online and not\n\
+             unhealthy) and instances (how many), health (how many were asked, are healthy: answered well, are unhealthy; null without the key), boots\n\
              (starts at boot), lacks (what makes the exit code 3), uptime_ms, restarts (automatic ones), causes (how often by cause: crash, memory, files,\n\
-             schedule, health, deploy, reload), cpu_percent, memory_bytes, worst_memory_bytes, max_memory_restart (bytes), requests_per_second, response_ms\n\
+             schedule, health, deploy, reload), cpu_percent (of one processor, on average since the start), memory_bytes, worst_memory_bytes, max_memory_restart (bytes), requests_per_second, response_ms\n\
              (p50, p95, p99), requests (total, failed: answered with 5xx, aborted: given up by the client; since the start), queue (waiting, limit), schedule\n\
              (cron_restart), next_run (RFC 3339), marks (list of kind: edited and drop-in with path, needs-daemon-reload, old with instances, which were\n\
              started before their unit was written as it is), generation (as rollback --list numbers them), listen (list), file (the ecosystem file), rows.",
-            "A row is an instance: id, name, instance (its number), unit, namespace, mode, status (PM2's words: online, launching, stopping, stopped, waiting\n\
-             restart, errored), active and sub (systemd's words), pid, uptime_ms, restarts, crashes (of them, those by systemd), causes, cpu_percent,\n\
+            "A row is an instance: id, name, instance (its number), unit, namespace, mode, status (PM2's words: online, unhealthy or not, launching, stopping,\n\
+             stopped, waiting restart, errored), active and sub (systemd's words), pid, uptime_ms, restarts, crashes (of them, those by systemd), causes, cpu_percent,\n\
              memory_bytes, requests_per_second, response_ms, requests, schedule, next_run, ended (of a job: ok, words, at), why (why it is down), restarted\n\
-             (what rpmctl restarted it for: counts, and of the last one reason, detail, at in seconds since the epoch), health (ok, latency_ms, failures in a\n\
-             row, detail, at), custom and custom_trouble (what the app tells of itself, see ecosystem.toml(5)), file.",
+             (what rpmctl restarted it for: counts, and of the last one reason, detail, at in seconds since the epoch), health (ok: not\n\
+             unhealthy, latency_ms of its last good answer, failures in a row, detail, at: when this was heard, five seconds too early at most where only the\n\
+             latency has changed since), custom and custom_trouble (what the app tells of itself, see ecosystem.toml(5)), file.",
         ],
     ),
     (
@@ -252,6 +260,7 @@ const MORE: [(&str, &[&str]); 10] = [
         &[
             "--json: as status, with script, interpreter, cwd, profile, user, autorestart, min_uptime_ms, max_restarts, backoff_ms, watch and ignore_watch\n\
              (lists), log_files (list of takes: out, error or log for both, path, trouble), log_rotate (size_bytes, every_s, keep, compress, max_age_s),\n\
+             health_probe (the key health: http, status, tcp, exec, interval_ms, timeout_ms, threshold, restart; null without it),\n\
              variables (names), units, edited (names of units edited by hand); instances is how many there are of the whole app. Its rows have\n\
              invocation_id, tasks, says and need_daemon_reload besides.",
         ],

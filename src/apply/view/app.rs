@@ -29,6 +29,16 @@ pub struct App<'a> {
     pub generation: Option<u64>,
 }
 
+/// How the instances of an app fare that are asked how they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Healths {
+    /// An answer or a failure of their run is known.
+    pub asked: usize,
+    /// They have answered well, and have not failed too often since.
+    pub healthy: usize,
+    pub unhealthy: usize,
+}
+
 /// Where what runs and what rpmctl wrote are not the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -104,7 +114,26 @@ impl App<'_> {
         self.rows.iter().filter(online).count()
     }
 
-    /// Something wanted is not running.
+    /// Instances that run and are not unhealthy.
+    pub fn ready(&self) -> usize {
+        let ready = |row: &&Row<'_>| row.state == State::Online && !row.is_unhealthy();
+        self.rows.iter().filter(ready).count()
+    }
+
+    /// None for an app without `health`.
+    pub fn health(&self) -> Option<Healths> {
+        self.facts.health.as_ref()?;
+        let known = self.rows.iter().filter_map(|row| row.health.as_ref());
+        let mut all = Healths::default();
+        for health in known {
+            all.asked += 1;
+            all.healthy += usize::from(health.ok && health.latency.is_some());
+            all.unhealthy += usize::from(!health.ok);
+        }
+        Some(all)
+    }
+
+    /// Something wanted is not running, or is unhealthy.
     pub fn lacks(&self) -> bool {
         // A job that has ended well is not missed.
         let missed = |row: &Row<'_>| match row.state {
@@ -113,13 +142,12 @@ impl App<'_> {
             _ => true,
         };
         self.boots && self.rows.iter().any(missed)
-            || self
-                .rows
-                .iter()
-                .any(|row| matches!(row.state, State::Errored | State::WaitingRestart))
+            || self.rows.iter().any(|row| {
+                matches!(row.state, State::Errored | State::WaitingRestart) || row.is_unhealthy()
+            })
     }
 
-    /// The state that a person should hear of first: `errored`, `restarting`, `online`, `launching`, `stopping`, `partly`, `stopped`; of a job that does not run
+    /// The state that a person should hear of first: `errored`, `restarting`, `unhealthy`, `online`, `launching`, `stopping`, `partly`, `stopped`; of a job that does not run
     /// `waiting` for its clock, or `ended`.
     pub fn state(&self) -> &'static str {
         let any = |state| self.rows.iter().any(|row| row.state == state);
@@ -128,6 +156,8 @@ impl App<'_> {
             "errored"
         } else if any(State::WaitingRestart) {
             "restarting"
+        } else if self.rows.iter().any(Row::is_unhealthy) {
+            "unhealthy"
         } else if online == self.rows.len() {
             "online"
         } else if any(State::Launching) {

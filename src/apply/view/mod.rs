@@ -19,7 +19,7 @@ use crate::units::{AppUnits, Facts};
 
 use super::target::{self, Selected};
 
-pub use app::{App, Mark, apps};
+pub use app::{App, Healths, Mark, apps};
 pub use job::Ended;
 use look::{Group, Usual, Wanted, look};
 
@@ -76,6 +76,20 @@ pub enum State {
 }
 
 impl Row<'_> {
+    /// It runs, and its `health` probe has failed too often.
+    pub fn is_unhealthy(&self) -> bool {
+        let bad = self.health.as_ref().is_some_and(|health| !health.ok);
+        self.state == State::Online && bad
+    }
+
+    /// Its state as a person is told it: [`State`], or `unhealthy`.
+    pub fn status(&self) -> &'static str {
+        match self.is_unhealthy() {
+            true => "unhealthy",
+            false => self.state.as_str(),
+        }
+    }
+
     /// How often it was restarted for what, in the words of `--json`: `crash`, and those of [`crate::model::Reason`]. What never happened is left out.
     pub fn causes(&self) -> BTreeMap<String, u32> {
         let restarted = self.restarted.as_ref();

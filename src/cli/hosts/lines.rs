@@ -8,7 +8,7 @@ use super::Host;
 use super::together::Answer;
 use crate::apply::view::words;
 use crate::cli::status::{columns, layout};
-use crate::cli::table::{self, Cell, Tone};
+use crate::cli::table::{Cell, Tone};
 use crate::model::{Bytes, unseen};
 use crate::process::Queue;
 
@@ -17,8 +17,10 @@ pub fn apps(answers: &[Answer], room: Option<usize>, colour: bool) -> String {
     let columns: &[Column] = &[
         ("app", 0, false, |row| text(row, "name")),
         ("up", 0, true, |row| {
-            let (online, all) = (row["online"].as_u64()?, row["instances"].as_u64()?);
-            Some(Cell::new(format!("{online}/{all}"), tone(row)))
+            // An earlier rpmctl knows only who is online.
+            let ready = row["ready"].as_u64().or_else(|| row["online"].as_u64())?;
+            let all = row["instances"].as_u64()?;
+            Some(Cell::new(format!("{ready}/{all}"), tone(row)))
         }),
         ("status", 0, false, state),
         ("cpu", 2, true, cpu),
@@ -48,17 +50,12 @@ pub fn apps(answers: &[Answer], room: Option<usize>, colour: bool) -> String {
         }),
         ("marks", 10, false, marks),
     ];
-    let why = |row: &Value| {
+    let below = |row: &Value| {
         let rows = row["rows"].as_array()?;
-        rows.iter().find_map(|row| {
-            Some(format!(
-                "{}: {}",
-                instance(row)?,
-                printable(row["why"].as_str()?)
-            ))
-        })
+        rows.iter()
+            .find_map(|row| Some(format!("{}: {}", instance(row)?, why(row)?)))
     };
-    table_of(answers, columns, why, room, colour)
+    table_of(answers, columns, below, room, colour)
 }
 
 /// A row an instance of each machine.
@@ -81,7 +78,7 @@ pub fn instances(answers: &[Answer], room: Option<usize>, colour: bool) -> Strin
     table_of(
         answers,
         columns,
-        |row| row["why"].as_str().map(printable),
+        |row| Some(format!("{}: {}", instance(row)?, why(row)?)),
         room,
         colour,
     )
@@ -154,13 +151,7 @@ fn table_of(
         let host = host.to_string();
         let line = format!("{host}: {words}");
         let lines = room.map_or_else(|| vec![line.clone()], |room| layout::wrap(&line, room, 2));
-        for (number, line) in lines.iter().enumerate() {
-            match line.strip_prefix(&host).filter(|_| number == 0) {
-                Some(rest) => text += &(table::paint(&host, tone, colour) + rest),
-                None => text += line,
-            }
-            text.push('\n');
-        }
+        layout::painted(&mut text, &lines, &host, tone, room, colour);
     }
     text
 }
@@ -185,17 +176,38 @@ fn instance(row: &Value) -> Option<String> {
     ))
 }
 
+/// Of an instance: why it is down, or unhealthy.
+fn why(row: &Value) -> Option<String> {
+    if let Some(why) = row["why"].as_str() {
+        return Some(printable(why));
+    }
+    (status(row)? == "unhealthy").then(|| {
+        let detail = row["health"]["detail"].as_str().unwrap_or_default();
+        format!("unhealthy: {}", printable(detail))
+    })
+}
+
+/// Of an instance that runs, its health says more than its state.
+fn status(row: &Value) -> Option<&str> {
+    match row["status"].as_str()? {
+        "online" if row["health"]["ok"] == false => Some("unhealthy"),
+        status => Some(status),
+    }
+}
+
 fn tone(row: &Value) -> Tone {
-    match row["status"].as_str().unwrap_or_default() {
+    match status(row).unwrap_or_default() {
         "online" => Tone::Good,
         "errored" | "restarting" => Tone::Bad,
+        // Of an app: who is left.
+        "unhealthy" if row["ready"].as_u64().unwrap_or_default() == 0 => Tone::Bad,
         "stopped" => Tone::Faint,
         _ => Tone::Busy,
     }
 }
 
 fn state(row: &Value) -> Option<Cell> {
-    Some(Cell::new(printable(row["status"].as_str()?), tone(row)))
+    Some(Cell::new(printable(status(row)?), tone(row)))
 }
 
 fn cpu(row: &Value) -> Option<Cell> {

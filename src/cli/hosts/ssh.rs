@@ -55,7 +55,7 @@ pub struct Call {
 /// What a machine answered.
 pub struct Told {
     pub text: Vec<u8>,
-    /// Something wanted is not running there, as its exit code says.
+    /// Something wanted is not running or not well there, as its exit code says.
     pub lacks: bool,
 }
 

@@ -3,7 +3,7 @@
 mod settings;
 
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,13 @@ use super::{control, machine, out, own_metrics, patience, shape};
 use crate::apply::observe;
 use crate::apply::view::figures::{Figures, Since};
 use crate::apply::view::{self, App, Row, words};
-use crate::model::Bytes;
+use crate::model::{self, Bytes};
 use crate::plan::FileChange;
 use crate::plan::show::variables;
 use crate::systemd::Details;
 use crate::unit_files::Places;
 use crate::unit_files::health::Health;
+use crate::units::watcher::UNIT as WATCHER;
 use crate::units::{AppUnits, marker};
 use settings::log_files;
 
@@ -111,7 +112,8 @@ impl Shown<'_> {
         optional("next run", app.next_run().map(next_run));
         let figures = Figures::of(&app.rows, &Since::default());
         optional("requests", sheet::requests(&figures));
-        optional("queue", app.queue.map(sheet::queue));
+        let queue = app.queue.map(sheet::queue);
+        optional("queue", queue.or_else(|| sheet::no_queue(app)));
         optional("edited by hand", Some(edited(self.units).join(" ")));
         let boots = if app.boots { "yes" } else { "no" };
         optional("starts at boot", Some(boots.to_owned()));
@@ -143,10 +145,7 @@ impl Shown<'_> {
 }
 
 fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static str, String)> {
-    let mut pairs = vec![(
-        "status",
-        table::paint(row.state.as_str(), tone(row.state), colour),
-    )];
+    let mut pairs = vec![("status", table::paint(row.status(), tone(row), colour))];
     let mut optional = |name, value: Option<String>| {
         if let Some(value) = value {
             pairs.push((name, layout::printable(&value)));
@@ -177,7 +176,9 @@ fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static 
     optional("requests", sheet::requests(&figures));
     optional(
         "health",
-        row.health.as_ref().map(|health| health_text(health, now)),
+        row.health
+            .as_ref()
+            .map(|health| health_text(health, row.facts.health.as_ref(), now)),
     );
     optional("says", details.status_text.clone());
     optional("invocation", details.invocation_id.clone());
@@ -188,16 +189,29 @@ fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static 
     pairs
 }
 
-/// `answers in 1.2ms, asked 3s ago`, `fails 3x: connection refused, asked 1s ago`
-fn health_text(health: &Health, now: SystemTime) -> String {
-    let mut words = match (health.ok, health.latency) {
-        (true, Some(latency)) => format!("answers in {}", words::response(latency)),
-        (true, None) => "answers".to_owned(),
-        (false, _) => format!("fails {}x: {}", health.failures, health.detail),
+/// The watcher writes down what it heard at once, but where only the response time changes: that every five seconds.
+const WRITTEN: Duration = Duration::from_secs(5);
+
+/// `answered in 1.2ms, heard 3s ago`, `unhealthy, failed 3x: connection refused, heard 1s ago`. Of one that the watcher should have asked since, that.
+fn health_text(health: &Health, probe: Option<&model::Health>, now: SystemTime) -> String {
+    let mut text = match (health.ok, health.latency) {
+        (true, Some(latency)) => format!("answered in {}", words::response(latency)),
+        (true, None) => "has not answered well yet".to_owned(),
+        (false, _) => "unhealthy".to_owned(),
     };
-    let since = now.duration_since(health.at).unwrap_or_default();
-    words += &format!(", asked {} ago", words::age(since));
-    words
+    match (health.failures, health.ok && health.latency.is_some()) {
+        (0, _) => {}
+        (times, true) => text += &format!(", then failed {times}x: {}", health.detail),
+        (times, false) => text += &format!(", failed {times}x: {}", health.detail),
+    }
+    let ago = now.duration_since(health.at).unwrap_or_default();
+    text += &format!(", heard {} ago", words::age(ago));
+    // Twice, for a watcher that was busy.
+    let due = |probe: &model::Health| 2 * (probe.interval + probe.timeout) + WRITTEN;
+    if probe.is_some_and(|probe| ago > due(probe)) {
+        text += &format!("; nobody has asked since: systemctl status {WATCHER}");
+    }
+    text
 }
 
 /// `2026-11-24 03:00:00 (in 5h)`, local time.
@@ -248,6 +262,7 @@ impl Shown<'_> {
             "min_uptime_ms": facts.min_uptime.as_millis() as u64,
             "max_restarts": facts.max_restarts,
             "backoff_ms": facts.backoff.map(|first| first.as_millis() as u64),
+            "health_probe": facts.health.as_ref().map(settings::health_json),
             "watch": facts.watch.as_ref().map(|watch| &watch.paths),
             "ignore_watch": facts.watch.as_ref().map(|watch| &watch.ignore),
             "log_files": log_files(facts, self.places)
@@ -271,5 +286,50 @@ impl Shown<'_> {
         });
         shape::add(&mut value, more);
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_in_words() {
+        let now = SystemTime::now();
+        let said = |ok, latency: Option<u64>, failures, ago| {
+            let health = Health {
+                ok,
+                latency: latency.map(Duration::from_micros),
+                failures,
+                detail: "GET / answered 503".to_owned(),
+                at: now - Duration::from_secs(ago),
+            };
+            let probe = model::Health {
+                probe: model::Probe::Exec {
+                    command: "true".to_owned(),
+                },
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(5),
+                threshold: 3,
+                restart: false,
+            };
+            health_text(&health, Some(&probe), now)
+        };
+        assert_eq!(
+            said(true, Some(1_240), 0, 3),
+            "answered in 1.2ms, heard 3s ago"
+        );
+        assert_eq!(
+            said(true, Some(1_240), 2, 35),
+            "answered in 1.2ms, then failed 2x: GET / answered 503, heard 35s ago"
+        );
+        assert_eq!(
+            said(true, None, 1, 0),
+            "has not answered well yet, failed 1x: GET / answered 503, heard 0s ago"
+        );
+        assert_eq!(
+            said(false, Some(1_240), 4, 36),
+            "unhealthy, failed 4x: GET / answered 503, heard 36s ago; nobody has asked since: systemctl status rpmctl-watch.service"
+        );
     }
 }

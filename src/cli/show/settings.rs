@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::model::{Bytes, Rotation, Span};
+use serde_json::{Value, json};
+
+use crate::model::{Bytes, Door, Health, Probe, Rotation, Span};
 use crate::unit_files::Places;
 use crate::units::Facts;
 use crate::watch::logs;
@@ -43,7 +45,7 @@ pub fn pairs(facts: &Facts, places: &Places) -> Vec<(&'static str, String)> {
         "growing restart delay",
         facts
             .backoff
-            .map(|first| format!("from {} ms up to 15 s", first.as_millis())),
+            .map(|first| format!("from {} up to 15s", Span(first))),
     );
     optional("cron restart", facts.schedule.clone());
     let memory = facts.memory_restart.map(|max| Bytes(max).to_string());
@@ -53,6 +55,7 @@ pub fn pairs(facts: &Facts, places: &Places) -> Vec<(&'static str, String)> {
         optional("watch", Some(paths.collect::<Vec<_>>().join(" ")));
         optional("ignore watch", Some(watch.ignore.join(" ")));
     }
+    optional("health", facts.health.as_ref().map(health));
     for (label, path, trouble) in log_files(facts, places) {
         let path = path.display().to_string();
         optional(
@@ -65,6 +68,54 @@ pub fn pairs(facts: &Facts, places: &Places) -> Vec<(&'static str, String)> {
     }
     optional("log rotate", facts.logs.rotate.as_ref().map(rotation));
     pairs
+}
+
+/// `GET /healthz every 10s, for 5s at most; unhealthy after 3 failures in a row, then restarted`
+fn health(health: &Health) -> String {
+    let what = match &health.probe {
+        Probe::Http { path, statuses, .. } if statuses.is_empty() => format!("GET {path}"),
+        Probe::Http { path, statuses, .. } => {
+            let codes: Vec<String> = statuses.iter().map(u16::to_string).collect();
+            format!("GET {path} ({})", codes.join(", "))
+        }
+        Probe::Tcp { .. } => "a connection".to_owned(),
+        Probe::Exec { command } => format!("`{command}`"),
+    };
+    let port = match health.door() {
+        Some(Door::Address(at)) => format!(" on {at}"),
+        Some(Door::Ports(base)) => format!(" on port {base} plus its number"),
+        Some(Door::Shared(_)) | None => String::new(),
+    };
+    format!(
+        "{what}{port} every {}, for {} at most; unhealthy after {} failures in a row{}",
+        Span(health.interval),
+        Span(health.timeout),
+        health.threshold,
+        if health.restart {
+            ", then restarted"
+        } else {
+            ""
+        }
+    )
+}
+
+/// As written in the file: one of http, tcp and exec, and the rest.
+pub fn health_json(health: &Health) -> Value {
+    let (http, statuses, exec) = match &health.probe {
+        Probe::Http { path, statuses, .. } => (Some(path), statuses.as_slice(), None),
+        Probe::Tcp { .. } => (None, &[][..], None),
+        Probe::Exec { command } => (None, &[][..], Some(command)),
+    };
+    json!({
+        "http": http,
+        "status": statuses,
+        "tcp": matches!(health.probe, Probe::Tcp { .. }),
+        "exec": exec,
+        "interval_ms": health.interval.as_millis() as u64,
+        "timeout_ms": health.timeout.as_millis() as u64,
+        "threshold": health.threshold,
+        "restart": health.restart,
+    })
 }
 
 /// `at 10mb or every 1d, 14 kept, compressed, none older than 30d`
@@ -128,6 +179,41 @@ mod tests {
             ("every=5400", "every 90m, all kept"),
         ] {
             assert_eq!(rotation(&rule.parse().unwrap()), words);
+        }
+    }
+
+    #[test]
+    fn probes_in_words() {
+        let door = |port| Door::Ports(port);
+        let health = |probe| Health {
+            probe,
+            interval: std::time::Duration::from_secs(10),
+            timeout: std::time::Duration::from_millis(1500),
+            threshold: 3,
+            restart: true,
+        };
+        for (probe, words) in [
+            (
+                Probe::Http {
+                    path: "/healthz".to_owned(),
+                    statuses: vec![200, 204],
+                    at: door(3000),
+                },
+                "GET /healthz (200, 204) on port 3000 plus its number",
+            ),
+            (
+                Probe::Tcp { at: door(4000) },
+                "a connection on port 4000 plus its number",
+            ),
+            (
+                Probe::Exec {
+                    command: "pg_isready".to_owned(),
+                },
+                "`pg_isready`",
+            ),
+        ] {
+            let rest = " every 10s, for 1500ms at most; unhealthy after 3 failures in a row, then restarted";
+            assert_eq!(super::health(&health(probe)), format!("{words}{rest}"));
         }
     }
 

@@ -58,7 +58,7 @@ pub fn of_apps(apps: &[App<'_>], at: Moment<'_>) -> Vec<Column> {
     };
     let names = own(&|app| Some(Cell::from(&app.facts.app)));
     let up = own(&|app| {
-        let text = format!("{}/{}", app.online(), app.rows.len());
+        let text = format!("{}/{}", app.ready(), app.rows.len());
         Some(Cell::new(text, tone(app)))
     });
     let states = own(&|app| Some(Cell::new(app.state(), tone(app))));
@@ -104,7 +104,7 @@ pub fn of_instances(app: &App<'_>, at: Moment<'_>) -> Vec<Column> {
         .map(|row| Some(Cell::from(format!("{}@{}", row.facts.app, row.instance))));
     let states = rows
         .iter()
-        .map(|row| Some(Cell::new(row.state.as_str(), list::tone(row.state))));
+        .map(|row| Some(Cell::new(row.status(), list::tone(row))));
     let pids = rows.iter().map(|row| row.pid.map(Cell::from));
     let old = rows.iter().map(|row| {
         let old = app.marks.iter().any(|mark| match mark {
@@ -173,6 +173,7 @@ fn of_figures(figures: &[Figures]) -> Vec<Column> {
 pub fn tone(app: &App<'_>) -> Tone {
     match app.state() {
         "errored" | "restarting" => Tone::Bad,
+        "unhealthy" if app.ready() == 0 => Tone::Bad,
         "online" => Tone::Good,
         "stopped" | "waiting" | "ended" => Tone::Faint,
         _ => Tone::Busy,
@@ -210,7 +211,7 @@ fn next_run(next: SystemTime, now: SystemTime) -> Cell {
     Cell::from(format!("in {}", words::age(left)))
 }
 
-/// `ok 1.2ms`, the slowest of them; `2 bad` of several, `bad` of one.
+/// `ok 1.2ms`, the slowest of them; `2/4 ok` of several, `bad` of one.
 fn health(rows: &[Row<'_>]) -> Option<Cell> {
     let known: Vec<&Health> = rows.iter().filter_map(|row| row.health.as_ref()).collect();
     let bad = known.iter().filter(|health| !health.ok).count();
@@ -227,7 +228,7 @@ fn health(rows: &[Row<'_>]) -> Option<Cell> {
             ))
         }
         (1, _) => Some(Cell::new("bad", Tone::Bad)),
-        _ => Some(Cell::new(format!("{bad} bad"), Tone::Bad)),
+        (all, _) => Some(Cell::new(format!("{}/{all} ok", all - bad), Tone::Bad)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which columns of a table a terminal has room for, and how wide: the least important go first.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
-use crate::cli::table::{self, Cell};
+use crate::cli::table::{self, Cell, Tone, width};
 use crate::model::unseen;
 
 /// One thing that is told of each row.
@@ -29,8 +29,8 @@ const EXTRA: u8 = 11;
 
 impl Column {
     fn width(&self) -> usize {
-        let cells = self.cells.iter().flatten().map(|cell| cell.text.width());
-        cells.chain([self.heading.width()]).max().unwrap_or(0)
+        let cells = self.cells.iter().flatten().map(|cell| width(&cell.text));
+        cells.chain([width(self.heading)]).max().unwrap_or(0)
     }
 
     fn least(&self) -> usize {
@@ -105,7 +105,11 @@ pub fn fit(columns: Vec<Column>, room: Option<usize>) -> Vec<(Column, usize)> {
 
 /// The table, no line longer than `room`.
 pub fn render(columns: Vec<Column>, room: Option<usize>, colour: bool) -> String {
-    let columns = fit(columns, room);
+    rendered(fit(columns, room), room, colour)
+}
+
+/// The same of what [`fit`] has chosen.
+pub fn rendered(columns: Vec<(Column, usize)>, room: Option<usize>, colour: bool) -> String {
     let rows = columns.first().map_or(0, |(column, _)| column.cells.len());
     let cells: Vec<Vec<Cell>> = (0..rows)
         .map(|row| {
@@ -137,6 +141,28 @@ pub fn render(columns: Vec<Column>, room: Option<usize>, colour: bool) -> String
     }
 }
 
+/// Lines below a table, the first of which begins with `name`: that in the tone.
+pub fn painted(
+    text: &mut String,
+    lines: &[String],
+    name: &str,
+    tone: Tone,
+    room: Option<usize>,
+    colour: bool,
+) {
+    for (number, line) in lines.iter().enumerate() {
+        let line = match line.strip_prefix(name).filter(|_| number == 0) {
+            Some(rest) => table::paint(name, tone, colour) + rest,
+            None => line.clone(),
+        };
+        match room {
+            Some(room) => text.push_str(&clip(&line, room)),
+            None => text.push_str(&line),
+        }
+        text.push('\n');
+    }
+}
+
 /// What an app or its files say, without what a terminal would take for an order and what is not seen but changes the line.
 pub fn printable(text: &str) -> String {
     let harmless = |one: char| if one.is_control() { '?' } else { one };
@@ -144,24 +170,31 @@ pub fn printable(text: &str) -> String {
     seen.map(harmless).collect()
 }
 
-/// The text in at most `width` columns of a terminal; what is cut off is told by `…`.
-pub fn shorten(text: &str, width: usize) -> String {
-    if text.width() <= width {
+/// The text in at most `room` columns of a terminal; what is cut off is told by `…`. Of an instance's name the number stays: `thumbn…@12`.
+pub fn shorten(text: &str, room: usize) -> String {
+    if width(text) <= room {
         return text.to_owned();
     }
+    let number = text.rfind('@').filter(|at| {
+        let digits = &text[at + 1..];
+        let any = !digits.is_empty() && digits.bytes().all(|one| one.is_ascii_digit());
+        any && digits.len() + 3 <= room
+    });
+    let (text, number) = text.split_at(number.unwrap_or(text.len()));
+    let room = room - number.len();
     let mut short = String::new();
     let mut used = 0;
     for one in text.chars() {
         used += one.width().unwrap_or(0);
-        if used >= width {
+        if used >= room {
             break;
         }
         short.push(one);
     }
-    if width > 0 {
+    if room > 0 {
         short.push('…');
     }
-    short
+    short + number
 }
 
 /// The first `width` columns of a line that may hold colours; these end where they would have.
@@ -196,7 +229,7 @@ pub fn wrap(text: &str, room: usize, indent: usize) -> Vec<String> {
     let mut used = 0;
     let mut empty = true;
     for word in text.split(' ') {
-        if !empty && used + 1 + word.width() > room {
+        if !empty && used + 1 + width(word) > room {
             lines.push(blanks.clone());
             used = indent;
             empty = true;
@@ -226,6 +259,8 @@ fn push(lines: &mut [String], one: char) {
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
 
     fn column(heading: &'static str, rank: u8, cells: &[&str]) -> Column {
@@ -327,6 +362,13 @@ mod tests {
             ("e\u{301}e\u{301}e\u{301}", 2, "e\u{301}…"),
             ("server", 1, "…"),
             ("server", 0, ""),
+            ("server@12", 9, "server@12"),
+            ("server@12", 8, "serv…@12"),
+            ("server@12", 5, "s…@12"),
+            ("server@12", 4, "ser…"),
+            ("日本語@1", 6, "日…@1"),
+            ("日本語@1", 5, "日…@1"),
+            ("a@b@", 3, "a@…"),
         ] {
             assert_eq!(shorten(text, width), short, "{text} {width}");
             assert!(shorten(text, width).width() <= width);

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use crate::apply::view::{App, Mark, Row, State, words};
 use crate::cli::table::Tone;
 use crate::model::Reason;
-use crate::unit_files::health::Health;
 use crate::units::Facts;
 
 /// A line about an app.
@@ -30,7 +29,7 @@ fn problem(app: &App<'_>, user: bool, now: Option<SystemTime>) -> Option<Problem
     let user = if user { "--user " } else { "" };
     let mut tone = Tone::Bad;
     let mut said: Vec<String> = down(app, user).into_iter().collect();
-    said.extend(unhealthy(app));
+    said.extend(unhealthy(app, user));
     said.extend(queue(app, user));
     if said.is_empty() {
         tone = Tone::Busy;
@@ -61,11 +60,7 @@ fn down(app: &App<'_>, user: &str) -> Option<String> {
         let which = which(&rows, app);
         let why = rows.iter().find_map(|row| row.why.as_deref());
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-        let whose = if app.rows.len() == 1 {
-            name.clone()
-        } else {
-            word(&format!("{}@{}", app.facts.app, first.instance))
-        };
+        let whose = whose(first, app);
         let what = state.as_str();
         return Some(format!(
             "{which}{what}{why}; `rpmctl {user}logs {whose}` shows its last lines"
@@ -89,6 +84,14 @@ fn down(app: &App<'_>, user: &str) -> Option<String> {
     None
 }
 
+/// The app where it is one instance, else this one.
+fn whose(row: &Row<'_>, app: &App<'_>) -> String {
+    match app.rows.len() {
+        1 => word(app.facts.app.as_str()),
+        _ => word(&format!("{}@{}", app.facts.app, row.instance)),
+    }
+}
+
 /// `2 of 4 `, or nothing for an app of one.
 fn which(rows: &[&Row<'_>], app: &App<'_>) -> String {
     match app.rows.len() {
@@ -97,11 +100,15 @@ fn which(rows: &[&Row<'_>], app: &App<'_>) -> String {
     }
 }
 
-fn unhealthy(app: &App<'_>) -> Option<String> {
-    let why = |row: &Row<'_>| row.health.as_ref().and_then(Health::why);
-    let rows: Vec<&Row<'_>> = app.rows.iter().filter(|row| why(row).is_some()).collect();
-    let first = rows.iter().find_map(|row| why(row))?;
-    Some(format!("{}{first}", which(&rows, app)))
+/// How many, and what is wrong with the first.
+fn unhealthy(app: &App<'_>, user: &str) -> Option<String> {
+    let rows: Vec<&Row<'_>> = app.rows.iter().filter(|row| row.is_unhealthy()).collect();
+    let first = rows.first()?;
+    let why = first.health.as_ref()?.why()?;
+    let (which, whose) = (which(&rows, app), whose(first, app));
+    Some(format!(
+        "{which}{why}; `rpmctl {user}logs {whose}` shows its last lines"
+    ))
 }
 
 fn queue(app: &App<'_>, user: &str) -> Option<String> {
@@ -144,7 +151,16 @@ pub fn marks(app: &App<'_>, user: &str) -> Vec<String> {
         Mark::DropIn(path) => Some(path),
         _ => None,
     }) {
-        said.push(format!("{paths} changes its unit"));
+        let hint = drop_in_of(app).map(|unit| {
+            let (unit, file) = (word(unit), word(&facts.file.display().to_string()));
+            format!(
+                "; [apps.systemd] in {file} keeps what it says, `systemctl {user}revert {unit}` takes it away"
+            )
+        });
+        said.push(format!(
+            "{paths} changes its unit{}",
+            hint.unwrap_or_default()
+        ));
     }
     if app.marks.contains(&Mark::NeedsReload) {
         said.push(format!(
@@ -166,6 +182,17 @@ pub fn marks(app: &App<'_>, user: &str) -> Vec<String> {
         }
     }
     said
+}
+
+/// The app's own unit that the first drop-in is of; one of many units is nobody's to revert.
+fn drop_in_of<'a>(app: &'a App<'_>) -> Option<&'a str> {
+    let path = app.marks.iter().find_map(|mark| match mark {
+        Mark::DropIn(path) => Some(path),
+        _ => None,
+    })?;
+    let unit = path.parent()?.file_name()?.to_str()?.strip_suffix(".d")?;
+    let rest = unit.strip_prefix(app.facts.app.stem())?;
+    (rest.starts_with(['@', '.']) && !path.starts_with("/usr")).then_some(unit)
 }
 
 fn apply(facts: &Facts, user: &str) -> String {

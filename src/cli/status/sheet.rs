@@ -8,7 +8,7 @@ use super::problems::{self, Problem};
 use crate::apply::view::figures::Figures;
 use crate::apply::view::{App, Ended, words};
 use crate::cli::table::{self, Cell};
-use crate::model::Bytes;
+use crate::model::{Bytes, Mode};
 use crate::process::Queue;
 
 /// Needs nothing of what it was made from, so that it can be drawn again when the terminal changes.
@@ -79,13 +79,8 @@ impl Sheet {
                 Some(room) => layout::wrap(&line, room, 2),
                 None => vec![line],
             };
-            for (number, line) in lines.iter().enumerate() {
-                let painted = match line.strip_prefix(&problem.app).filter(|_| number == 0) {
-                    Some(rest) => table::paint(&problem.app, problem.tone, colour) + rest,
-                    None => line.clone(),
-                };
-                push(&mut text, &painted, room);
-            }
+            let (name, tone) = (&problem.app, problem.tone);
+            layout::painted(&mut text, &lines, name, tone, room, colour);
         }
         text
     }
@@ -119,7 +114,7 @@ fn head(app: &App<'_>, at: Moment<'_>) -> Vec<(&'static str, Cell)> {
     say("memory", memory(app, &figures));
     say("restarts", restarts(app, &figures, at.now));
     say("requests", requests(&figures));
-    say("queue", app.queue.map(queue));
+    say("queue", app.queue.map(queue).or_else(|| no_queue(app)));
     say("next run", app.next_run().map(|next| next_run(next, at)));
     let last = app.ended();
     say("last run", last.map(|ended| last_run(ended, at.now)));
@@ -133,7 +128,7 @@ fn head(app: &App<'_>, at: Moment<'_>) -> Vec<(&'static str, Cell)> {
     let state = format!(
         "{}, {} of {} up{boots}",
         app.state(),
-        app.online(),
+        app.ready(),
         app.rows.len()
     );
     pairs.insert(0, ("status", Cell::new(state, columns::tone(app))));
@@ -192,6 +187,17 @@ fn restarts(app: &App<'_>, figures: &Figures, now: SystemTime) -> Option<String>
 pub fn queue(queue: Queue) -> String {
     let limit = queue.limit.map(|limit| format!(", {limit} may wait"));
     format!("{} waiting{}", queue.waiting, limit.unwrap_or_default())
+}
+
+/// Why nobody knows how many wait, of an app that should have a queue: it takes requests, or instances share a port.
+pub fn no_queue(app: &App<'_>) -> Option<String> {
+    let facts = app.facts;
+    let serves = app.rows.iter().any(|row| row.requests.is_some());
+    let lacks = facts.listen.is_empty() && facts.autorestart;
+    (lacks && (serves || facts.mode == Mode::Cluster)).then(|| {
+        "not known: systemd holds no port of it; in cluster mode `port`, `listen` or PORT in `env` tells which"
+            .to_owned()
+    })
 }
 
 /// `67/s, p50 1.5ms, …`

@@ -10,6 +10,7 @@ use super::columns::Moment;
 use super::sheet::Sheet;
 use crate::apply::view::figures::{Figures, Sample, Since};
 use crate::apply::view::{App, Ended, Mark, Row, State, words};
+use crate::cli::list;
 use crate::process::custom::Metrics;
 use crate::process::requests::Histogram;
 use crate::process::{Queue, Requests, Usage};
@@ -157,6 +158,9 @@ impl Shop {
             300,
             &[("memory", 1), ("deploy", 1)],
         );
+        api.marks = vec![Mark::DropIn(
+            "/etc/systemd/system/api-server@.service.d/more.conf".into(),
+        )];
         api.queue = Some(Queue {
             waiting: 3,
             limit: Some(4096),
@@ -198,7 +202,7 @@ impl Shop {
         ];
         let mut wide = app(wide, |row| row);
         wide.marks = vec![
-            Mark::DropIn("/etc/systemd/system/x@.service.d/more.conf".into()),
+            Mark::DropIn("/etc/systemd/system/service.d/more.conf".into()),
             Mark::Old(vec![0, 1]),
         ];
         vec![api, mailer, nightly, orders, long, wide]
@@ -222,9 +226,13 @@ fn screens() -> PathBuf {
 
 /// Compares with what is on record; no line is wider than there is room.
 fn is_as_before(name: &str, sheet: &Sheet) {
+    screens_are_as_before(name, |room, colour| sheet.text(room, colour));
+}
+
+fn screens_are_as_before(name: &str, text_of: impl Fn(Option<usize>, bool) -> String) {
     let colours = regex::Regex::new("\x1b\\[[0-9]*m").unwrap();
     for room in [Some(20), Some(80), Some(120), Some(200), None] {
-        let text = sheet.text(room, false);
+        let text = text_of(room, false);
         for line in text.lines() {
             assert!(room.is_none_or(|room| line.width() <= room), "{line}");
         }
@@ -236,7 +244,7 @@ fn is_as_before(name: &str, sheet: &Sheet) {
         }
         let expected = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(text, expected, "{}; UPDATE_EXPECTED=1", path.display());
-        let coloured = sheet.text(room, true);
+        let coloured = text_of(room, true);
         assert_eq!(colours.replace_all(&coloured, ""), text);
         assert_ne!(coloured, text);
     }
@@ -257,6 +265,65 @@ fn one_app_opened_to_its_instances() {
         let apps = shop.apps();
         is_as_before(name, &Sheet::of_instances(&apps[index], false, at(&since)));
     }
+}
+
+#[test]
+fn a_row_an_instance() {
+    let shop = Shop::new();
+    let rows: Vec<Row<'_>> = shop
+        .apps()
+        .into_iter()
+        .flat_map(|app| app.rows)
+        .map(|mut row| {
+            // Ages of what is told of by the clock of this machine.
+            row.next_run = None;
+            row.restarted = None;
+            row
+        })
+        .collect();
+    screens_are_as_before("list", |room, colour| list::text(&rows, room, colour));
+}
+
+#[test]
+fn an_app_is_as_well_as_its_instances() {
+    let facts = facts(
+        "api",
+        4,
+        "HealthHttp=/healthz\nHealthPorts=3000\nHealthIntervalMs=10000\nHealthTimeoutMs=5000\nHealthThreshold=3\n",
+    );
+    let of = |bad: u32, asked: u32| {
+        app(&facts, move |row| Row {
+            health: (row.instance < asked).then(|| Health {
+                ok: row.instance >= bad,
+                latency: (row.instance != 3).then_some(Duration::from_millis(2)),
+                failures: 0,
+                detail: "GET /healthz answered 503".to_owned(),
+                at: now(),
+            }),
+            ..row
+        })
+    };
+    for (bad, asked, state, ready, healths) in [
+        (0, 0, "online", 4, [0, 0, 0]),
+        // The last has not answered yet.
+        (0, 4, "online", 4, [4, 3, 0]),
+        (2, 3, "unhealthy", 2, [3, 1, 2]),
+        (4, 4, "unhealthy", 0, [4, 0, 4]),
+    ] {
+        let app = of(bad, asked);
+        let known = app.health().expect("it is asked");
+        let known = [known.asked, known.healthy, known.unhealthy];
+        assert_eq!((app.state(), app.ready(), known), (state, ready, healths));
+        assert_eq!((app.online(), app.lacks()), (4, bad > 0));
+    }
+    // One that stops is not asked.
+    let mut stopping = of(1, 4);
+    stopping.rows[0].state = State::Stopping;
+    assert_eq!((stopping.state(), stopping.ready()), ("stopping", 3));
+    let mut plain = of(0, 0);
+    let none = self::facts("api", 4, "");
+    plain.facts = &none;
+    assert_eq!(plain.health(), None);
 }
 
 #[test]
