@@ -237,7 +237,8 @@ const MORE: [(&str, &[&str]); 10] = [
              (autorestart = false) that does not run, waiting for its clock, or ended. Exit 3: an instance is errored, restarting or unhealthy, or one of an app\n\
              that starts at boot is not online; jobs that ended well are not missed.",
             "--watch draws again every SECONDS (0.1 to 86400; 2 if left out), and as soon as systemd tells of a change; from the second look on\n\
-             cpu and req/s are those since the look before. A word that is no number is a target. q and SIGINT end it with 0, SIGTERM with 143. Where stdout is no terminal, each look is a\n\
+             cpu and req/s are those since the look before. A word that is no number is a target. q and SIGINT end it with 0, SIGTERM with 143;\n\
+             stopped by Ctrl-Z it leaves the terminal as it was until it goes on. Where stdout is no terminal, each look is a\n\
              table, with --json a document a line. What is wrong meanwhile, an app that is gone or a manager that does not answer, is told and waited for.",
             "A manager that has not answered after a second is told of on standard error; after 30 s status, list and show give up.",
             "--json: a list of apps; what is not known is null. name, namespace, mode (fork, cluster), status, online, ready (online and not\n\

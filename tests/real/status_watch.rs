@@ -155,11 +155,31 @@ fn it_follows_what_happens_and_leaves_the_terminal_as_it_was() {
     terminal.keys(&["C-c"]);
     terminal.is_back(0, "second");
 
-    terminal.keys(&["rpmctl status -w seen-two", "Enter"]);
+    // Stopped by Ctrl-Z or by somebody else, it leaves the terminal to the shell, and takes it again.
+    terminal.keys(&["rpmctl status --watch=0.2 seen-two", "Enter"]);
     terminal.draws("its instance", |screen| {
         screen.contains("seen-two@0  online")
     });
     let shell = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
+    let stop = format!("kill -TSTP $(pgrep -P {})", shell.trim());
+    for (number, time) in ["stopped", "again"].into_iter().enumerate() {
+        match number {
+            0 => drop(bed.sh_ok(&stop)),
+            _ => terminal.keys(&["C-z"]),
+        }
+        terminal.is_back(128 + Signal::STOP.as_raw(), time);
+        terminal.keys(&["clear; fg", "Enter"]);
+        terminal.draws("its instance again", |screen| {
+            screen.contains("q ends") && screen.contains("seen-two@0  online")
+        });
+    }
+    terminal.keys(&["q"]);
+    terminal.is_back(0, "at last");
+
+    terminal.keys(&["rpmctl status -w seen-two", "Enter"]);
+    terminal.draws("its instance", |screen| {
+        screen.contains("seen-two@0  online")
+    });
     bed.sh_ok(&format!("kill -TERM $(pgrep -P {})", shell.trim()));
     terminal.is_back(143, "third");
     bed.ok(&["rpmctl", "delete", "seen-one", "seen-two"]);

@@ -13,10 +13,17 @@ const HUNG_UP: u8 = 129;
 const QUIT: u8 = 131;
 const TERMINATED: u8 = 143;
 
+const TSTP: i32 = rustix::process::Signal::TSTP.as_raw();
+const CONT: i32 = rustix::process::Signal::CONT.as_raw();
+
 pub enum Event {
     /// With the exit code.
     End(ExitCode),
     Resize,
+    /// SIGTSTP: it is to stop, as by Ctrl-Z.
+    Stop,
+    /// SIGCONT: it goes on after a stop.
+    Again,
 }
 
 pub struct Events {
@@ -26,6 +33,8 @@ pub struct Events {
     hangup: Option<Signal>,
     quit: Option<Signal>,
     size: Option<Signal>,
+    stop: Option<Signal>,
+    again: Option<Signal>,
     keys: Option<AsyncFd<Stdin>>,
 }
 
@@ -43,6 +52,8 @@ impl Events {
             hangup: live.then(|| of(SignalKind::hangup())).transpose()?,
             quit: live.then(|| of(SignalKind::quit())).transpose()?,
             size: live.then(|| of(SignalKind::window_change())).transpose()?,
+            stop: live.then(|| of(SignalKind::from_raw(TSTP))).transpose()?,
+            again: live.then(|| of(SignalKind::from_raw(CONT))).transpose()?,
             keys: keys.flatten(),
         })
     }
@@ -59,6 +70,8 @@ impl Events {
                 ends = quits(&mut self.keys) => if ends {
                     return Event::End(ExitCode::SUCCESS);
                 },
+                _ = came(&mut self.stop) => return Event::Stop,
+                _ = came(&mut self.again) => return Event::Again,
                 _ = came(&mut self.size) => return Event::Resize,
             }
         }

@@ -60,7 +60,7 @@ pub async fn run(wish: Wish, every: Duration) -> anyhow::Result<ExitCode> {
                 biased;
                 event = events.next() => match event {
                     Event::End(code) => return Ok(code),
-                    Event::Resize => show.again()?,
+                    event => show.heard(event)?,
                 },
                 () = sleep_until(due) => break,
                 () = changed(&mut eye.changes) => {
@@ -78,7 +78,7 @@ pub async fn run(wish: Wish, every: Duration) -> anyhow::Result<ExitCode> {
                     biased;
                     event = events.next() => match event {
                         Event::End(code) => return Ok(code),
-                        Event::Resize => show.again()?,
+                        event => show.heard(event)?,
                     },
                     found = &mut looking => break found,
                     () = sleep_until(silence) => {
@@ -234,8 +234,13 @@ impl Show {
         Ok(())
     }
 
-    /// The terminal has another size.
-    fn again(&self) -> io::Result<()> {
+    /// The terminal has another size, or is to be left to others for a while.
+    fn heard(&mut self, event: Event) -> io::Result<()> {
+        match (event, &mut self.screen) {
+            (Event::Stop, Some(screen)) => screen.stop()?,
+            (Event::Again, Some(screen)) => screen.again()?,
+            _ => {}
+        }
         self.draw().map(drop)
     }
 

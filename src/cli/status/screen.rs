@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use rustix::process::{self, Signal};
 use rustix::termios::{self, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
 use super::layout::clip;
@@ -28,25 +29,61 @@ pub fn size() -> Option<(usize, usize)> {
 pub struct Screen {
     /// How the terminal took keys before.
     keys: Option<Termios>,
+    /// It is drawn on, and not as it was before.
+    taken: bool,
 }
 
 impl Screen {
     /// Clears the terminal. Keys are neither shown nor kept for the shell.
     pub fn open() -> io::Result<Screen> {
-        let mut screen = Screen { keys: None };
+        let mut screen = Screen {
+            keys: None,
+            taken: false,
+        };
+        screen.take()?;
+        Ok(screen)
+    }
+
+    /// Of a process in the background the kernel makes one that is stopped (SIGTTOU), until it is in front again.
+    fn take(&mut self) -> io::Result<()> {
         if let Ok(before) = termios::tcgetattr(io::stdin()) {
+            let before = self.keys.take().unwrap_or(before);
             let mut now = before.clone();
             now.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-            // Ctrl-S would hold up SIGTERM; Ctrl-Z and Ctrl-\ leave the terminal as it is now.
+            // Ctrl-S would hold up SIGTERM; Ctrl-\ leaves the terminal as it is now.
             now.input_modes -= InputModes::IXON;
-            now.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
             now.special_codes[SpecialCodeIndex::VQUIT] = DISABLED;
             if termios::tcsetattr(io::stdin(), OptionalActions::Now, &now).is_ok() {
-                screen.keys = Some(before);
+                self.keys = Some(before);
             }
         }
-        write(&format!("{HIDE_CURSOR}{CUT_LINES}{HOME}{CLEAR}"))?;
-        Ok(screen)
+        self.taken = true;
+        write(&format!("{HIDE_CURSOR}{CUT_LINES}{HOME}{CLEAR}"))
+    }
+
+    /// The terminal as it was before; what was drawn last stays, and the shell goes on below it.
+    fn give_back(&mut self) {
+        if !std::mem::take(&mut self.taken) {
+            return;
+        }
+        if let Some(before) = self.keys.take() {
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        }
+        // Nobody is left to tell when the terminal is gone.
+        let _ = write(&format!("{WRAP_LINES}{SHOW_CURSOR}\n"));
+    }
+
+    /// Gives the terminal back, stops this process, and takes it again when it goes on.
+    pub fn stop(&mut self) -> io::Result<()> {
+        self.give_back();
+        // SIGTSTP itself is heard by us.
+        process::kill_process(process::getpid(), Signal::STOP)?;
+        self.take()
+    }
+
+    /// Takes it again, after a stop that could not be heard (SIGSTOP): somebody else may have used it.
+    pub fn again(&mut self) -> io::Result<()> {
+        self.take()
     }
 
     /// Puts the lines on the screen, as many as there is room for.
@@ -56,13 +93,8 @@ impl Screen {
 }
 
 impl Drop for Screen {
-    /// The terminal as it was before; what was drawn last stays, and the shell goes on below it.
     fn drop(&mut self) {
-        if let Some(before) = self.keys.take() {
-            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &before);
-        }
-        // Nobody is left to tell when the terminal is gone.
-        let _ = write(&format!("{WRAP_LINES}{SHOW_CURSOR}\n"));
+        self.give_back();
     }
 }
 
