@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Machine;
+use super::last_lines::last_lines;
 use super::together::together;
 use super::verify::{self, Failure};
 use crate::journal::read;
@@ -116,7 +117,7 @@ pub(super) async fn ask_all(
                     "not healthy within {} (listen_timeout): {said}",
                     verify::seconds(facts.ready_timeout)
                 ),
-                lines: verify::last_lines(machine, facts, unit).await,
+                lines: last_lines(machine, facts, unit).await,
             });
         }
     }

@@ -4,6 +4,7 @@ pub mod control;
 pub mod health;
 pub mod interrupt;
 mod left_over;
+mod last_lines;
 pub mod machine;
 pub mod metrics;
 pub mod observe;

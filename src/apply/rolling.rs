@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Machine;
 use super::interrupt::Interrupt;
+use super::last_lines::last_lines;
 use super::progress::{Arrival, Progress, on_its_way, ticking};
 use super::sockets;
 use super::together::together;
@@ -139,7 +140,7 @@ async fn fallen(
                 app: facts.app.to_string(),
                 unit: unit.clone(),
                 why: "came up, then ended; systemd has started it again".to_owned(),
-                lines: verify::last_lines(machine, facts, unit).await,
+                lines: last_lines(machine, facts, unit).await,
             });
         } else if state.active != "active" {
             down.push((unit.clone(), facts));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::last_lines::last_lines;
 use super::{Machine, health};
 use crate::journal::{LogApp, Query, Stream, read};
 use crate::model::{Listen, ending};
@@ -16,10 +17,7 @@ use crate::units::Facts;
 /// Longest wait for units of others that an app depends on.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Lines shown of an instance that failed.
-const SHOWN: usize = 10;
-
-/// Lines read for that: systemd itself writes up to seven for each restart.
+/// Lines read of a socket: systemd itself writes up to seven for each restart.
 const READ: u64 = 100;
 
 /// An instance that is not up.
@@ -366,34 +364,6 @@ async fn lines_about_socket(machine: &Machine, facts: &Facts, socket: &str) -> V
         text.contains("listening socket").then_some(text)
     });
     newest.into_iter().collect()
-}
-
-/// What the instance wrote last, oldest first; none where the journal cannot be read: the failure itself is what matters.
-pub(super) async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> Vec<String> {
-    let app = &facts.app;
-    let number = (0..facts.instances).find(|number| app.instance(*number) == unit);
-    let of = LogApp {
-        name: app.to_string(),
-        stem: app.stem().to_owned(),
-        instances: number.map(|number| vec![number]),
-        namespace: facts.logs.namespace.clone(),
-        ..LogApp::default()
-    };
-    let query = Query {
-        lines: Some(READ),
-        ..Query::new(machine.journal.clone(), vec![of])
-    };
-    let entries = read::past(&query).await.unwrap_or_default();
-    let mut lines: Vec<String> = entries
-        .iter()
-        .filter(|entry| entry.stream != Stream::Manager)
-        .flat_map(|entry| {
-            let text = entry.text();
-            text.lines().map(str::to_owned).collect::<Vec<_>>()
-        })
-        .collect();
-    lines.drain(..lines.len().saturating_sub(SHOWN));
-    lines
 }
 
 pub(super) fn seconds(span: Duration) -> String {

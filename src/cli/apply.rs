@@ -7,10 +7,12 @@ use serde_json::json;
 use super::args::ApplyArgs;
 use super::interrupt::until_done;
 use super::report::Interrupted;
-use super::{machine, out, plan, progress, report};
+use super::status::layout::shorten;
+use super::{machine, out, plan, progress, report, table};
 use crate::apply::put_back::{self, Done, PutBack};
 use crate::apply::{Failure, Interrupt, Machine, left_over, observe, run};
 use crate::journal;
+use crate::monit::text::harmless;
 use crate::plan::{Observed, Plan, Scope, removal, scale, show};
 use crate::unit_files::Places;
 use crate::unit_files::lock::{self, Lock};
@@ -227,7 +229,12 @@ pub fn show_failures(failures: &[Failure], machine: Option<&Machine>) {
     for failure in failures {
         out::say(&format!("error: {}: {}", failure.unit, failure.why));
         for line in &failure.lines {
-            out::say(&format!("    {line}"));
+            // What it wrote may hold anything, and is not to steer this terminal.
+            let line = harmless(line);
+            out::say(&match table::columns_err() {
+                Some(columns) => shorten(&format!("    {line}"), columns),
+                None => format!("    {line}"),
+            });
         }
         let of_app = !failure.app.is_empty();
         if failure.lines.is_empty() && failure.unit.ends_with(".service") && of_app {

@@ -17,7 +17,7 @@ mod sample;
 mod source;
 mod state;
 mod terminal;
-mod text;
+pub mod text;
 mod update;
 
 pub use run::{Options, run};

@@ -54,6 +54,40 @@ fn an_app_that_gave_up_is_told_so_again_by_start_and_leaves_nothing() {
 }
 
 #[test]
+fn what_is_told_of_a_failure_is_of_that_run_and_harmless() {
+    let bed = bed::shared();
+    let release = |script: &str| bed.write("/srv/says/app.js", 0o644, script);
+    bed.write(
+        "/srv/says/ecosystem.toml",
+        0o644,
+        "[[apps]]\nname = \"says\"\nscript = \"app.js\"\nmin_uptime = 200\nmax_restarts = 0\n",
+    );
+    release("console.log('the first release'); setInterval(() => {}, 1000)");
+    bed.ok(&["rpmctl", "apply", "/srv/says/ecosystem.toml"]);
+    release(
+        "console.error('\\x1b[31mno database\\x1b]0;mine\\x07 anywhere\\x1b[0m'); process.exit(1)",
+    );
+    let output = bed.run(&["rpmctl", "reload", "says"]);
+    assert_eq!(output.status, 1, "{output}");
+    assert!(
+        output.stderr.contains("\n    no database anywhere\n"),
+        "{output}"
+    );
+    for not in ["the first release", "\x1b"] {
+        assert!(!output.stderr.contains(not), "{output}");
+    }
+    // One that says nothing is not given the words of another.
+    release("process.exit(1)");
+    let output = bed.run(&["rpmctl", "restart", "says"]);
+    assert_eq!(output.status, 1, "{output}");
+    assert!(
+        output.stderr.contains("\n    (it wrote nothing)\n"),
+        "{output}"
+    );
+    bed.ok(&["rpmctl", "delete", "says"]);
+}
+
+#[test]
 fn a_release_that_cannot_start_stops_at_the_first_instance() {
     let bed = bed::shared();
     let file = |script: &str| {

@@ -239,6 +239,7 @@ fn connections_and_commands_tell_each_instance() {
     );
     assert_eq!(report(bed, "tcp@0").expect("a report")["ok"], true);
     assert_eq!(runs(bed, "tcp", 2), before);
+    is_told_of(bed);
 
     // Instance 1 alone sees its own port as the app's user.
     let before = runs(bed, "exec", 2);
@@ -286,6 +287,60 @@ fn instances_that_cannot_be_told_apart_are_not_restarted() {
     });
     assert_eq!(runs(bed, "poll", 2), before);
     assert_eq!(property(bed, "NRestarts", &units("poll", 2)), ["0"; 2]);
+}
+
+/// One of two instances of `tcp` is unhealthy.
+fn is_told_of(bed: &Bed) {
+    let seen = |args: &[&str]| bed.cmd(args).env("COLUMNS", "80").run();
+    let status = seen(&["rpmctl", "status", "tcp", "exec"]);
+    assert_eq!(status.status, 3, "{status}");
+    let row = |text: &str, name: &str| -> Vec<String> {
+        let row = text.lines().find(|line| line.starts_with(name));
+        let row = row.unwrap_or_else(|| panic!("no {name} in\n{text}"));
+        row.split_whitespace().map(str::to_owned).collect()
+    };
+    assert_eq!(
+        row(&status.stdout, "tcp ")[..3],
+        ["tcp", "1/2", "unhealthy"]
+    );
+    assert_eq!(row(&status.stdout, "exec ")[..3], ["exec", "2/2", "online"]);
+    assert!(
+        status
+            .stdout
+            .contains("\ntcp: 1 of 2 unhealthy: a connection: "),
+        "{status}"
+    );
+
+    let json = bed.run(&["rpmctl", "status", "tcp", "--json"]);
+    assert_eq!(json.status, 3, "{json}");
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let app = &json[0];
+    assert_eq!(
+        (&app["status"], &app["online"], &app["ready"], &app["lacks"]),
+        (&"unhealthy".into(), &2.into(), &1.into(), &true.into())
+    );
+    let health = serde_json::json!({ "asked": 2, "healthy": 1, "unhealthy": 1 });
+    assert_eq!(app["health"], health);
+    assert_eq!(app["rows"][1]["status"], "online");
+    assert_eq!(app["rows"][1]["health"]["ok"], false);
+
+    let list = seen(&["rpmctl", "list", "tcp"]);
+    assert_eq!(list.status, 0, "{list}");
+    let of_two = list
+        .stdout
+        .lines()
+        .filter(|line| line.contains(" unhealthy "));
+    assert_eq!(of_two.count(), 1, "{list}");
+    assert!(
+        list.stdout.contains("\ntcp@1: unhealthy: a connection: "),
+        "{list}"
+    );
+    assert!(list.stdout.lines().all(|line| line.len() <= 80), "{list}");
+
+    let show = bed.ok(&["rpmctl", "show", "tcp"]);
+    let probe = "a connection on port 4610 plus its number every 1500ms, for 1500ms at most; unhealthy after 2 failures in a row";
+    assert!(show.contains(probe), "{show}");
+    assert!(show.contains("unhealthy, failed "), "{show}");
 }
 
 #[test]

@@ -182,6 +182,20 @@ fn it_follows_what_happens_and_leaves_the_terminal_as_it_was() {
     });
     bed.sh_ok(&format!("kill -TERM $(pgrep -P {})", shell.trim()));
     terminal.is_back(143, "third");
+
+    // Tables that are printed once cut their lines as well.
+    terminal.tmux(&["resize-window", "-x", "20", "-y", "5"]);
+    for command in ["list", "status"] {
+        terminal.keys(&[
+            &format!("clear; rpmctl {command} seen-two; echo end"),
+            "Enter",
+        ]);
+        terminal.shows("a small table", |screen| {
+            let lines: Vec<&str> = screen.lines().collect();
+            let row = |line: &&str| line.starts_with("seen-") && line.contains("onli");
+            lines.iter().filter(|line| row(line)).count() == 1 && lines.contains(&"end")
+        });
+    }
     bed.ok(&["rpmctl", "delete", "seen-one", "seen-two"]);
 }
 
