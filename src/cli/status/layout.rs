@@ -110,19 +110,6 @@ pub fn render(columns: Vec<Column>, room: Option<usize>, colour: bool) -> String
 
 /// The same of what [`fit`] has chosen.
 pub fn rendered(columns: Vec<(Column, usize)>, room: Option<usize>, colour: bool) -> String {
-    let rows = columns.first().map_or(0, |(column, _)| column.cells.len());
-    let cells: Vec<Vec<Cell>> = (0..rows)
-        .map(|row| {
-            columns
-                .iter()
-                .map(|(column, width)| {
-                    let cell = column.cells[row].clone();
-                    let cell = cell.unwrap_or_else(|| Cell::new("-", table::Tone::Faint));
-                    Cell::new(shorten(&cell.text, *width), cell.tone)
-                })
-                .collect()
-        })
-        .collect();
     let headings: Vec<String> = columns
         .iter()
         .map(|(column, width)| shorten(column.heading, *width))
@@ -134,6 +121,18 @@ pub fn rendered(columns: Vec<(Column, usize)>, room: Option<usize>, colour: bool
         .filter(|((column, _), _)| column.right)
         .map(|(_, heading)| *heading)
         .collect();
+    let rows = columns.first().map_or(0, |(column, _)| column.cells.len());
+    let mut cells: Vec<Vec<Cell>> = Vec::new();
+    cells.resize_with(rows, || Vec::with_capacity(columns.len()));
+    for (column, room) in columns {
+        for (row, cell) in cells.iter_mut().zip(column.cells) {
+            let mut cell = cell.unwrap_or_else(|| Cell::new("-", Tone::Faint));
+            if width(&cell.text) > room {
+                cell.text = shorten(&cell.text, room);
+            }
+            row.push(cell);
+        }
+    }
     let table = table::table(&heading, &cells, &right, colour);
     match room {
         Some(room) => table.lines().map(|line| clip(line, room) + "\n").collect(),

@@ -195,7 +195,7 @@ pub fn no_queue(app: &App<'_>) -> Option<String> {
     let serves = app.rows.iter().any(|row| row.requests.is_some());
     let lacks = facts.listen.is_empty() && facts.autorestart;
     (lacks && (serves || facts.mode == Mode::Cluster)).then(|| {
-        "not known: systemd holds no port of it; in cluster mode `port`, `listen` or PORT in `env` tells which"
+        "not known: systemd holds no port of it; `port`, `listen` or PORT in `env` names one, in cluster mode"
             .to_owned()
     })
 }
