@@ -1,10 +1,7 @@
 //! What an instance that failed wrote last: of the run that failed, and of no earlier one.
 
-use std::ops::RangeInclusive;
-
 use super::Machine;
 use crate::journal::{Entry, LogApp, Query, Stream, read};
-use crate::model::ending::GAVE_UP;
 use crate::units::Facts;
 
 /// Lines shown of an instance.
@@ -33,21 +30,23 @@ pub async fn last_lines(machine: &Machine, facts: &Facts, unit: &str) -> Vec<Str
     let details = details.unwrap_or_default().pop();
     // What systemd has forgotten of it, the journal knows.
     let newest = || entries.iter().rev().find_map(|one| one.invocation.clone());
-    let runs = details.as_ref().map_or(0..=0, |details| {
-        // The last start was none: it found that there were enough of them.
-        let gave_up = (details.ending.code, details.ending.status) == (1, GAVE_UP);
-        usize::from(gave_up)..=usize::try_from(details.restarts).unwrap_or(usize::MAX)
-    });
+    let restarts = details.as_ref().map_or(0, |details| details.restarts);
     let current = details.and_then(|details| details.invocation_id);
     match current.or_else(newest) {
-        Some(current) => of_runs(&entries, &current, runs),
+        Some(current) => of_runs(&entries, &current, restarts),
         None => vec![],
     }
 }
 
-/// The lines of the newest run that has written any, `entries` being oldest first. `which`: 0 is the current run, and those that systemd has restarted
-/// of itself since it was last told to start come before it, for one of them failed.
-fn of_runs(entries: &[Entry], current: &str, which: RangeInclusive<usize>) -> Vec<String> {
+/// What the start script says when it does not start: why it failed stands elsewhere. It is in a run of its own, with lines of the run before that
+/// journald came to too late: it takes the run's number from the unit as it is by then.
+fn is_of_start_script(line: &str) -> bool {
+    line.starts_with("gave up: ") && line.ends_with("(max_restarts)")
+}
+
+/// The lines of the newest run that has written any, `entries` being oldest first: the current one, or one of those before it that systemd has restarted
+/// of itself since it was last told to start, for one of them failed.
+fn of_runs(entries: &[Entry], current: &str, restarts: u32) -> Vec<String> {
     let mut runs: Vec<&str> = vec![current];
     for run in entries
         .iter()
@@ -58,10 +57,10 @@ fn of_runs(entries: &[Entry], current: &str, which: RangeInclusive<usize>) -> Ve
             runs.push(run);
         }
     }
-    for (number, run) in runs.iter().enumerate() {
-        if !which.contains(&number) {
-            continue;
-        }
+    let may = usize::try_from(restarts)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1);
+    for (number, run) in runs.iter().enumerate().take(may) {
         let begins = |run: &str| {
             let of = entries
                 .iter()
@@ -80,6 +79,7 @@ fn of_runs(entries: &[Entry], current: &str, which: RangeInclusive<usize>) -> Ve
             .filter(|one| one.stream != Stream::Manager)
             .filter(mine)
             .flat_map(|one| one.text().lines().map(str::to_owned).collect::<Vec<_>>())
+            .filter(|line| !is_of_start_script(line))
             .collect();
         lines.drain(..lines.len().saturating_sub(SHOWN));
         if !lines.is_empty() {
@@ -123,24 +123,36 @@ mod tests {
             entry(6, None, Stream::Err, "another child"),
             entry(7, Some("c"), Stream::Manager, "Starting"),
         ];
-        let lines = |current, restarts| of_runs(&entries, current, 0..=restarts);
+        let lines = |current, restarts| of_runs(&entries, current, restarts);
         let failed = ["no database", "    at line 3", "another child"];
         assert_eq!(lines("b", 0), failed);
         // Started by hand, it has written nothing.
         assert!(lines("c", 0).is_empty());
         // systemd has started it again.
         assert_eq!(lines("c", 1), failed);
-        assert_eq!(
-            of_runs(&entries[..6], "b", 1..=5),
-            ["listening", "a child that was gone"]
-        );
         // The journal knows nothing of it yet.
         assert!(lines("d", 1).is_empty());
         assert_eq!(lines("d", 2), failed);
         assert_eq!(
-            of_runs(&entries[..3], "a", 0..=0),
+            of_runs(&entries[..3], "a", 0),
             ["listening", "a child that was gone"]
         );
+    }
+
+    #[test]
+    fn a_start_that_was_none_wrote_nothing() {
+        let gave_up = "gave up: 1 starts in a row ended before min_uptime (max_restarts)";
+        let mut entries = vec![
+            entry(1, Some("a"), Stream::Out, "listening"),
+            entry(2, Some("b"), Stream::Err, "no database"),
+            entry(3, Some("c"), Stream::Err, gave_up),
+        ];
+        assert_eq!(of_runs(&entries, "c", 1), ["no database"]);
+        // journald came to it when the unit had been started again.
+        entries[1].invocation = Some("c".to_owned());
+        assert_eq!(of_runs(&entries, "c", 1), ["no database"]);
+        entries.remove(1);
+        assert!(of_runs(&entries, "c", 0).is_empty());
     }
 
     #[test]
@@ -154,7 +166,7 @@ mod tests {
                 &format!("line {number}"),
             ));
         }
-        let lines = of_runs(&entries, "a", 0..=0);
+        let lines = of_runs(&entries, "a", 0);
         assert_eq!((lines.len(), lines[0].as_str()), (SHOWN, "line 20"));
     }
 }
