@@ -3,8 +3,8 @@
 pub mod control;
 pub mod health;
 pub mod interrupt;
-mod left_over;
 mod last_lines;
+mod left_over;
 pub mod machine;
 pub mod metrics;
 pub mod observe;
