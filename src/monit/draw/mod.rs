@@ -232,12 +232,12 @@ fn percent(cpu: f64) -> String {
     }
 }
 
-/// `52.7mb`, `1.2gb`: as [`crate::model::Bytes`], in at most six characters.
+/// `53mb`, `1.2gb`: as [`crate::model::Bytes`], in at most five characters.
 fn bytes(amount: u64) -> String {
     let mut value = amount as f64;
     for unit in ["b", "kb", "mb", "gb", "tb"] {
         if value < 999.5 || unit == "tb" {
-            return match unit == "b" || value >= 99.95 {
+            return match unit == "b" || value >= 9.95 {
                 true => format!("{value:.0}{unit}"),
                 false => format!("{value:.1}{unit}"),
             };
