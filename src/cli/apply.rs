@@ -20,7 +20,7 @@ use crate::unit_files::pending;
 use crate::units::{AppUnits, UnitSet};
 
 pub async fn run(args: ApplyArgs, user: bool) -> anyhow::Result<ExitCode> {
-    let machine = machine::connect(user).await?;
+    let machine = machine::connect_to_change(user).await?;
     let compiled = plan::compile(&args.file, &machine, user, args.how.json).await?;
     let scope = plan::scope(&compiled, args.prune, !args.file.only.is_empty())?;
     let about = format!("apply {}", compiled.file.display());

@@ -21,7 +21,7 @@ use crate::unit_files::flushed;
 use crate::units::{AppUnits, Facts};
 
 pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<ExitCode> {
-    let machine = machine::connect(user).await?;
+    let machine = machine::connect_to_change(user).await?;
     let _lock = take_lock(&machine.places)?;
     let apps = apps(&machine)?;
     let selected = select(&apps, &args.targets)?;
@@ -55,7 +55,7 @@ pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<E
 
 /// Whole apps only: an instance goes by a smaller `instances`.
 pub async fn delete(args: TargetArgs, user: bool) -> anyhow::Result<ExitCode> {
-    let machine = machine::connect(user).await?;
+    let machine = machine::connect_to_change(user).await?;
     let apps = apps(&machine)?;
     let selected = select(&apps, &args.targets)?;
     if let Some(one) = selected.iter().find(|one| one.instances.is_some()) {

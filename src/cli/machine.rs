@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use super::out;
 use super::report::Stop;
 use crate::apply::Machine;
 use crate::journal::Scope;
@@ -63,6 +64,18 @@ pub async fn connect(user: bool) -> anyhow::Result<Machine> {
         manager,
         journal: journal(user),
     })
+}
+
+/// The same for a command that changes something: it goes on waiting for a manager that is busy, and says so.
+pub async fn connect_to_change(user: bool) -> anyhow::Result<Machine> {
+    let machine = connect(user).await?;
+    machine.manager.on_wait(|silence| {
+        let seconds = silence.as_secs();
+        out::say(&format!(
+            "systemd has not answered for {seconds} s; waiting for it as long as it is at work"
+        ));
+    });
+    Ok(machine)
 }
 
 /// What the apps of these units load: the listen shim, the Node preload.

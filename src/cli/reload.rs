@@ -24,7 +24,7 @@ use crate::watch::restart;
 
 pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     let json = args.of.json;
-    let machine = machine::connect(user).await?;
+    let machine = machine::connect_to_change(user).await?;
     let known = apps(&machine)?;
     let selected = select(&known, &args.of.targets)?;
     let _apps = match take_apps(&machine.places, &selected).await? {

@@ -22,7 +22,7 @@ pub async fn run(args: RollbackArgs, user: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let chosen = choose(&known, args.generation)?;
-    let machine = machine::connect(user).await?;
+    let machine = machine::connect_to_change(user).await?;
     let snapshot = generations::read(&places, chosen.number).map_err(|error| {
         anyhow::Error::new(error).context(format!("generation {}", chosen.number))
     })?;

@@ -37,7 +37,7 @@ pub fn count(text: &str) -> Result<Count, &'static str> {
 }
 
 pub async fn run(args: ScaleArgs, user: bool) -> anyhow::Result<ExitCode> {
-    let machine = machine::connect(user).await?;
+    let machine = machine::connect_to_change(user).await?;
     let lock = take_lock(&machine.places)?;
     let known = apps(&machine)?;
     let selected = select(&known, std::slice::from_ref(&args.app))?;

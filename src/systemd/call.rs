@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use zbus::Message;
 use zbus::message::{Flags, Type};
 
+use super::alive::Wait;
 use super::link::{Heard, Link, SYSTEMD};
 use super::manager::Manager;
 
@@ -15,10 +16,12 @@ pub(super) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 pub(super) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// How long an answer to a call that only reads may take. PID 1 is busy for seconds while it reloads 1,000 units.
+/// How long an answer to a call that only reads may take, from the manager's last sign of life.
 pub(super) const READ: Duration = Duration::from_secs(30);
-/// How long a call that changes something may take, an authorization dialogue included.
+/// The same of a call that changes something, an authorization dialogue included.
 pub(super) const CHANGE: Duration = Duration::from_secs(120);
+/// After so long without an answer whoever wants to know is told of it: see [`Manager::on_wait`].
+const SILENCE: Duration = Duration::from_secs(10);
 /// How long the manager may be off the bus (daemon-reexec), or the bus away (dbus-daemon restarted).
 pub(super) const AWAY: Duration = Duration::from_secs(10);
 
@@ -159,13 +162,14 @@ where
     builder.build(body)
 }
 
-/// Sends all, no more than the window at a time; the answers stand in the order of the calls.
+/// Sends all, no more than the window at a time; the answers stand in the order of the calls. `patience`: how long the manager may be without any sign of
+/// life.
 pub(super) async fn send_all(
     link: &Link,
     calls: Vec<Message>,
     patience: Duration,
 ) -> Result<Vec<Answer>, NoAnswer> {
-    let until = Instant::now() + patience;
+    let mut wait = Wait::new(patience);
     let (ear, mut queue) = mpsc::unbounded_channel();
     let mut answers: Vec<Option<Answer>> = calls.iter().map(|_| None).collect();
     let mut left = answers.len();
@@ -174,8 +178,13 @@ pub(super) async fn send_all(
     while left > 0 {
         let mut batch = Vec::new();
         if next.len() > 0 && unanswered == 0 {
-            let permit = timeout_at(until, link.permit()).await;
-            let permit = permit.map_err(|_| NoAnswer::Late(patience))?;
+            let permit = loop {
+                match timeout_at(wait.next(), link.permit()).await {
+                    Ok(permit) => break permit,
+                    Err(_) if wait.goes_on(link) => {}
+                    Err(_) => return Err(NoAnswer::Late(patience)),
+                }
+            };
             batch.extend(next.next().map(|(number, call)| (number, call, permit)));
         }
         while next.len() > 0
@@ -187,9 +196,13 @@ pub(super) async fn send_all(
             unanswered += batch.len();
             link.send(batch, &ear).await;
         }
-        let mut heard = timeout_at(until, queue.recv())
-            .await
-            .map_err(|_| NoAnswer::Late(patience))?;
+        let mut heard = loop {
+            match timeout_at(wait.next(), queue.recv()).await {
+                Ok(heard) => break heard,
+                Err(_) if wait.goes_on(link) => {}
+                Err(_) => return Err(NoAnswer::Late(patience)),
+            }
+        };
         // Everything that is here already is taken before the next batch goes out: fewer, larger writes.
         while let Some(one) = heard {
             match one {
@@ -226,7 +239,15 @@ impl Manager {
         loop {
             tries += 1;
             let link = self.link();
-            match send_all(&link, make()?, patience).await {
+            let mut asked = std::pin::pin!(send_all(&link, make()?, patience));
+            let answers = match timeout(SILENCE, &mut asked).await {
+                Ok(answers) => answers,
+                Err(_) => {
+                    self.waits(SILENCE);
+                    asked.await
+                }
+            };
+            match answers {
                 Ok(answers) => {
                     let away = answers
                         .iter()

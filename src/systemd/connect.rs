@@ -247,7 +247,12 @@ async fn find_manager(link: &Link) -> Result<(), ConnectError> {
     );
     let (ear, mut heard) = mpsc::unbounded_channel();
     link.listen(&ear);
-    let calls = [("AddMatch", rule.as_str()), ("GetNameOwner", SYSTEMD)]
+    let calls = [
+        ("AddMatch", rule.as_str()),
+        ("GetNameOwner", SYSTEMD),
+        ("GetConnectionUnixProcessID", SYSTEMD),
+    ];
+    let calls = calls
         .iter()
         .map(|(member, argument)| bus_call(member, argument))
         .collect::<zbus::Result<Vec<_>>>()
@@ -257,7 +262,11 @@ async fn find_manager(link: &Link) -> Result<(), ConnectError> {
     if let Some(Err(refusal)) = answers.next() {
         return Err(broken(&refusal));
     }
-    match answers.next() {
+    let owner = answers.next();
+    // Where the bus does not know, it is not needed.
+    let pid = answers.next().and_then(Result::ok);
+    link.set_pid(pid.and_then(|reply| reply.body().deserialize().ok()));
+    match owner {
         Some(Ok(reply)) if reply.message_type() == Type::MethodReturn => {
             let body = reply.body();
             let owner: &str = body.deserialize().map_err(|cause| broken(&cause))?;

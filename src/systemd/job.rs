@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use zbus::Message;
 
+use super::alive::Wait;
 use super::call::{self, AWAY, MANAGER, MANAGER_PATH};
 use super::link::{Ear, Heard, Link, Queue};
 use super::manager::Manager;
@@ -135,28 +136,41 @@ impl<'a, F: FnMut(&JobResult)> Run<'a, F> {
 
     async fn drive(&mut self, patience: Duration) -> anyhow::Result<()> {
         let until = Instant::now() + patience;
+        let mut wait = Wait::new(patience);
         let (mut link, mut ear, mut queue) = self.begin().await?;
-        let mut away: Option<Instant> = None;
+        let mut away: Option<Wait> = None;
         while !self.is_finished() {
             if away.is_none() {
                 self.send(&link, &ear).await?;
             }
-            let stop = away.map_or(until, |since| until.min(since + AWAY));
+            // Answers come as long as it is at work; jobs end in their time or do not.
+            let end = match self.queue_only {
+                true => wait.next(),
+                false => until,
+            };
+            let stop = away.as_ref().map_or(end, |away| away.next().min(end));
             let Ok(heard) = timeout_at(stop, queue.recv()).await else {
-                if stop == until {
+                let over = match self.queue_only {
+                    true => !wait.goes_on(&link),
+                    false => Instant::now() >= until,
+                };
+                if over {
                     return Ok(());
                 }
-                anyhow::bail!(
-                    "systemd left the bus and did not come back within {} s; see what became of the units: rpmctl list",
-                    AWAY.as_secs()
-                );
+                if away.as_mut().is_some_and(|away| !away.goes_on(&link)) {
+                    anyhow::bail!(
+                        "systemd left the bus and did not come back within {} s; see what became of the units: rpmctl list",
+                        AWAY.as_secs()
+                    );
+                }
+                continue;
             };
             match heard {
                 Some(Heard::Reply(RECHECK, reply)) => self.rechecked(&reply)?,
                 Some(Heard::Reply(number, reply)) => {
                     let again = self.replied(number, reply)?;
                     if again && !link.has_owner() {
-                        away.get_or_insert_with(Instant::now);
+                        away.get_or_insert_with(|| Wait::new(AWAY));
                     }
                 }
                 Some(Heard::Signal(signal)) => {
@@ -165,7 +179,7 @@ impl<'a, F: FnMut(&JobResult)> Run<'a, F> {
                     }
                 }
                 Some(Heard::Present(false)) => {
-                    away.get_or_insert_with(Instant::now);
+                    away.get_or_insert_with(|| Wait::new(AWAY));
                 }
                 Some(Heard::Present(true)) => {
                     away = None;

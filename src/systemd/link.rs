@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_core::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream};
 
@@ -43,11 +44,14 @@ struct Waiting {
     _permit: OwnedSemaphorePermit,
 }
 
-#[derive(Default)]
 struct Board {
     waiting: HashMap<u32, Waiting>,
     listeners: Vec<Ear>,
     owner: Option<String>,
+    /// The manager's process, where it is known.
+    pid: Option<u32>,
+    /// When the manager said something last.
+    heard: Instant,
     lost: bool,
 }
 
@@ -79,7 +83,14 @@ impl Link {
     }
 
     pub(super) fn new(conn: Connection) -> Link {
-        let board = Arc::new(Mutex::new(Board::default()));
+        let board = Arc::new(Mutex::new(Board {
+            waiting: HashMap::new(),
+            listeners: Vec::new(),
+            owner: None,
+            pid: None,
+            heard: Instant::now(),
+            lost: false,
+        }));
         let stream = MessageStream::from(&conn);
         let reader = tokio::spawn(read(stream, board.clone()));
         Link {
@@ -98,6 +109,18 @@ impl Link {
 
     pub(super) fn set_owner(&self, owner: Option<String>) {
         lock(&self.board).owner = owner;
+    }
+
+    pub(super) fn set_pid(&self, pid: Option<u32>) {
+        lock(&self.board).pid = pid;
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        lock(&self.board).pid
+    }
+
+    pub(super) fn heard(&self) -> Instant {
+        lock(&self.board).heard
     }
 
     pub(super) fn has_owner(&self) -> bool {
@@ -179,6 +202,12 @@ async fn read(mut stream: MessageStream, board: Arc<Mutex<Board>>) {
 
 fn post(board: &Mutex<Board>, message: Message) {
     let mut board = lock(board);
+    let header = message.header();
+    if let Some(sender) = header.sender()
+        && board.owner.as_deref() == Some(sender.as_str())
+    {
+        board.heard = Instant::now();
+    }
     match message.message_type() {
         Type::MethodReturn | Type::Error => {
             let serial = message.header().reply_serial();
@@ -195,6 +224,9 @@ fn post(board: &Mutex<Board>, message: Message) {
                     let body = message.body();
                     if let Ok((SYSTEMD, _, new)) = body.deserialize::<(&str, &str, &str)>() {
                         board.owner = (!new.is_empty()).then(|| new.to_owned());
+                        // Process 1 stays the same when it executes itself anew.
+                        board.pid = board.pid.filter(|pid| *pid == 1);
+                        board.heard = Instant::now();
                         let present = board.owner.is_some();
                         board
                             .listeners

@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::alive::Wait;
 use super::call::{self, CHANGE, MANAGER, MANAGER_PATH, PROPERTIES, READ};
 use super::connect::{self, Bus, ConnectError, bus_call};
 use super::link::{Heard, Link};
@@ -24,6 +25,8 @@ struct Shared {
     link: Mutex<Arc<Link>>,
     reconnecting: tokio::sync::Mutex<()>,
     interactive: bool,
+    /// Hears that an answer takes long.
+    told: OnceLock<fn(Duration)>,
 }
 
 impl Manager {
@@ -37,8 +40,20 @@ impl Manager {
                 reconnecting: tokio::sync::Mutex::new(()),
                 // polkit may ask for a password only where somebody can type one.
                 interactive: std::io::stdin().is_terminal(),
+                told: OnceLock::new(),
             }),
         })
+    }
+
+    /// `told` hears of each question that has not been answered for so long; the first one given stays.
+    pub fn on_wait(&self, told: fn(Duration)) {
+        let _ = self.shared.told.set(told);
+    }
+
+    pub(super) fn waits(&self, silence: Duration) {
+        if let Some(told) = self.shared.told.get() {
+            told(silence);
+        }
     }
 
     /// How it is reached, for a connection beside this one.
@@ -87,10 +102,12 @@ impl Manager {
         }
         let (ear, mut queue) = mpsc::unbounded_channel();
         link.listen(&ear);
+        let mut wait = Wait::new(patience);
         while !link.has_owner() {
-            match timeout_at(until, queue.recv()).await {
+            match timeout_at(wait.next(), queue.recv()).await {
                 Ok(Some(Heard::Lost) | None) => anyhow::bail!(call::NoAnswer::Lost),
                 Ok(Some(_)) => {}
+                Err(_) if wait.goes_on(&link) => {}
                 Err(_) => anyhow::bail!(
                     "systemd left the bus and did not come back within {} s",
                     patience.as_secs()

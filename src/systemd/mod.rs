@@ -3,6 +3,7 @@
 //! `connect` reaches it or says why not, `manager` is the calls used, `job` runs start/stop/restart to their end,
 //! `state` and `details` read what is there, `watch` follows it.
 
+mod alive;
 mod call;
 mod connect;
 mod details;
