@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, fstat, openat};
 use rustix::ioctl::{Getter, ioctl};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType, sendmsg_addr, socket_with,
+    SocketFlags, SocketType, connect, sendmsg_addr, socket_with,
 };
 use tokio::time::sleep;
 
@@ -24,6 +24,9 @@ use crate::model::Listen;
 
 /// The letter of `src/shim/balance/inbox.rs` that only its addressee may take.
 const PROBE: u8 = 4;
+
+/// Instances from this number on have no inbox (`INSTANCES` of `src/shim/sockets.rs`).
+pub const INSTANCES: u32 = 64;
 
 /// Files of the folder that are looked at.
 const ENTRIES: usize = 1000;
@@ -69,6 +72,18 @@ pub fn hand_over(folder: &Path, listen: &Listen) -> io::Result<(Stream, Sent)> {
     let letter = [IoSlice::new(&[PROBE, 0])];
     sendmsg_addr(&sender, &to, &letter, &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok((stream, Sent(sender)))
+}
+
+/// Whether somebody has an inbox there and reads it: a process that ended leaves its file behind.
+pub fn is_open(folder: &Path) -> bool {
+    let connects = || -> io::Result<()> {
+        let inbox = find(folder)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+        let to = SocketAddrUnix::new(format!("/proc/self/fd/{}", inbox.as_raw_fd()))?;
+        Ok(connect(&socket, &to)?)
+    };
+    connects().is_ok()
 }
 
 /// The newest inbox of the folder: they are named after their listener, by a number that counts up.

@@ -1,8 +1,9 @@
 //! Asks an instance whether it is well: a request, or a connection, to that instance and no other.
 //!
 //! Instances that share a socket cannot be told apart from outside, so a connection is made here and one end of it put into the instance's inbox
-//! (`src/shim/balance/inbox.rs`), from where it takes it as any other. An instance that has none waits for its listener without epoll(7); then the address
-//! is asked, and whoever accepts answers.
+//! (`src/shim/balance/inbox.rs`), from where it takes it as any other. Where none of them has one, they wait for their listener without epoll(7); then the
+//! address is asked, and whoever accepts answers. Where others have one, an instance that has none takes no connections:
+//! their answer would not be its own.
 
 mod connect;
 mod http;
@@ -125,10 +126,28 @@ async fn inboxed(listen: &Listen, whom: Whom<'_>, timeout: Duration) -> Result<W
         };
         match begun.elapsed() < patience {
             true => sleep(PAUSE).await,
-            false if has_none(&error) => return Ok(Way::Address(listen.clone())),
-            false => return Err(refused(&error)),
+            false if !has_none(&error) => return Err(refused(&error)),
+            false => {
+                return match peer(whom) {
+                    Some(peer) => Err(format!("does not take connections yet, as {peer} does")),
+                    None => Ok(Way::Address(listen.clone())),
+                };
+            }
         }
     }
+}
+
+/// Another instance of the app that has an inbox, as this one should: `api@1`.
+fn peer(whom: Whom<'_>) -> Option<String> {
+    if whom.number >= inbox::INSTANCES {
+        return None;
+    }
+    let own = whom.folder.file_name()?.to_str()?;
+    let (app, _) = own.rsplit_once('@')?;
+    (0..whom.instances.min(inbox::INSTANCES))
+        .filter(|number| *number != whom.number)
+        .map(|number| format!("{app}@{number}"))
+        .find(|peer| inbox::is_open(&whom.folder.with_file_name(peer)))
 }
 
 /// Another connection into an inbox that it had; `why` is what is wrong with it meanwhile.

@@ -188,6 +188,21 @@ fn an_inbox_is_asked_alone() {
         });
     }
     assert!(old.recv(&mut [0; 8]).is_err());
+    // Another one's answer is not its own.
+    let folders = tempfile::tempdir().unwrap();
+    let [own, peer] = ["api@0", "api@1"].map(|name| folders.path().join(name));
+    for folder in [&own, &peer] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let shared = || Door::Shared(server("HTTP/1.1 200 OK\r\n\r\n"));
+    let open = UnixDatagram::bind(peer.join("inbox-1")).unwrap();
+    let said = asked(&health(get(shared()), 60_000), &own, 2);
+    let why = "GET /healthz: does not take connections yet, as api@1 does";
+    assert_eq!((said.result, said.by_any), (Err(why.to_owned()), false));
+    // What ended leaves its inbox behind.
+    drop(open);
+    let said = asked(&health(get(shared()), 60_000), &own, 2);
+    assert!(said.result.is_ok() && said.by_any, "{said:?}");
     // A link leads nowhere.
     std::fs::remove_file(folder.path().join("inbox-30")).unwrap();
     std::os::unix::fs::symlink("inbox-7", folder.path().join("inbox-31")).unwrap();

@@ -59,10 +59,16 @@ pub fn of_file(page: &mut Page) {
          that wait with poll(2) or in accept(2), whoever accepts answers for all: then no instance can be restarted for it. With increment_var = \"PORT\" each\n\
          is asked at its own. A question is an ordinary request, with the User-Agent rpmctl-health.",
     );
+    page.paragraph(
+        "What comes up is asked in the same way. While others of the app are asked by themselves, an instance that does not wait for connections yet is waited\n\
+         for until listen_timeout, and their answers do not count: not healthy within 30 s (listen_timeout): GET /healthz: does not take connections yet, as api@1\n\
+         does. So says the first reload of an app that has gone over to a runtime without epoll(7), or to RPMCTL_BALANCE=0; rpmctl restart takes it there. Where\n\
+         whoever accepts answers for all, the others' answers let a release pass that listens and is not well: there use exec, or increment_var = \"PORT\".",
+    );
 }
 
 /// In rpmctl-watch(8).
-pub const HEALTH: [&str; 5] = [
+pub const HEALTH: [&str; 6] = [
     "Instances are asked at moments of their own, spread over the interval, 64 at once at most. Where they share a socket, a connection is made within this\n\
      process and one end of it handed to the instance as the others hand theirs on; no other takes it. What it asks stays on this machine.",
     "The time to the first good answer since the start of an instance is its own for as long as listen_timeout: failures do not count then. After threshold\n\
