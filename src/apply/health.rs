@@ -27,6 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks an instance once. `patience`: how long it may take to be reachable.
+/// Errors: it could not be asked, for systemd did not run the command. That says nothing of the instance.
 pub async fn ask(
     places: &Places,
     manager: Option<&Manager>,
@@ -34,14 +35,15 @@ pub async fn ask(
     health: &Health,
     number: u32,
     patience: Duration,
-) -> Said {
+) -> Result<Said, String> {
     if let (Probe::Exec { command }, Some(manager)) = (&health.probe, manager) {
         let unit = facts.app.health_instance(number);
-        let result = run(manager, &unit, health.timeout).await;
-        return Said {
+        let ended = run(manager, &unit, health.timeout).await;
+        let result = ended.map_err(|why| format!("{command}: {why}"))?;
+        return Ok(Said {
             result: result.map_err(|why| format!("{command}: {why}")),
             by_any: false,
-        };
+        });
     }
     let instance = facts.app.instance(number);
     let instance = instance.trim_end_matches(".service");
@@ -51,16 +53,19 @@ pub async fn ask(
         folder: &places.on_disk(&places.run).join(instance),
         patience,
     };
-    probe::ask(health, whom).await
+    Ok(probe::ask(health, whom).await)
 }
 
-/// Runs the command in its unit. Errors: how it ended, in words.
-async fn run(manager: &Manager, unit: &str, timeout: Duration) -> Result<Duration, String> {
+/// How a command failed, in words, or how long it took.
+type Ended = Result<Duration, String>;
+
+/// Runs the command in its unit. Errors: systemd did not run it, or not to its end.
+async fn run(manager: &Manager, unit: &str, timeout: Duration) -> Result<Ended, String> {
     let begun = Instant::now();
     let job = manager.run_job(Verb::Start, unit, timeout + AROUND).await;
     let result = job.map_err(|error| format!("{error:#}"))?;
     match &result.outcome {
-        Outcome::Done => return Ok(begun.elapsed()),
+        Outcome::Done => return Ok(Ok(begun.elapsed())),
         Outcome::Failed | Outcome::Timeout => {}
         _ => return Err(result.problem().unwrap_or_default()),
     }
@@ -72,13 +77,13 @@ async fn run(manager: &Manager, unit: &str, timeout: Duration) -> Result<Duratio
         .ok()
         .and_then(|mut all| all.pop())
         .map(|one| one.ending);
-    Err(match ending {
+    Ok(Err(match ending {
         Some(ending) if ending.result == "timeout" => {
             format!("no end within {}", probe::seconds(timeout))
         }
         Some(ending) => ending::in_words(&ending.result, ending.code, ending.status, None),
         None => "failed".to_owned(),
-    })
+    }))
 }
 
 /// Whether an instance that is up for systemd has still to say that it is well.
@@ -139,9 +144,12 @@ async fn gate(
     let mut pause = FIRST_PAUSE;
     loop {
         let manager = Some(&machine.manager);
-        let said = ask(&machine.places, manager, facts, health, number, probe::NEW).await;
-        let Err(why) = said.result else {
-            return Ok(());
+        let why = match ask(&machine.places, manager, facts, health, number, probe::NEW).await {
+            Ok(said) => match said.result {
+                Ok(_) => return Ok(()),
+                Err(why) => why,
+            },
+            Err(why) => why,
         };
         let runs = async {
             let states = machine.manager.states(&[unit.to_owned()]).await.ok()?;

@@ -1,11 +1,15 @@
 //! How an instance's probe fares, as the watcher saw it last: `health/STEM@N` beside the lock, gone after a reboot, when the instance stops, and with its app.
+//!
+//! The watcher writes it anew as long as it asks. What it has not written for long, being dead or stuck, says nothing of now and is not read: each report
+//! has in it how long it is good for. Its time is the clock's that counts from the boot, sleep included, which nobody sets.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::Places;
@@ -48,8 +52,16 @@ struct Written {
     latency: Option<u64>,
     failures: u32,
     detail: String,
-    /// Microseconds since the epoch.
+    /// Microseconds since the boot.
     at: u64,
+    /// Microseconds from then on.
+    good_for: u64,
+}
+
+fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    let nanos = u32::try_from(now.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or_default(), nanos)
 }
 
 fn folder(places: &Places) -> PathBuf {
@@ -66,15 +78,17 @@ fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// In the place of the one before, whole or not at all. It is written often and lies in memory: nothing is synced. Errors name the file.
-pub fn note(places: &Places, unit: &str, health: &Health) -> io::Result<()> {
-    let since = health.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+/// In the place of the one before, whole or not at all. It is written often and lies in memory: nothing is synced. `good_for`: when the next one must be
+/// there. Errors name the file.
+pub fn note(places: &Places, unit: &str, health: &Health, good_for: Duration) -> io::Result<()> {
+    let since = health.at.elapsed().unwrap_or_default();
     let written = Written {
         ok: health.ok,
         latency: health.latency.map(micros),
         failures: health.failures,
         detail: health.detail.clone(),
-        at: micros(since),
+        at: micros(since_boot().saturating_sub(since)),
+        good_for: micros(good_for),
     };
     let text = serde_json::to_string(&written)? + "\n";
     let path = path(places, unit);
@@ -96,16 +110,20 @@ pub fn note(places: &Places, unit: &str, health: &Health) -> io::Result<()> {
     fs::rename(&beside, &path).map_err(named)
 }
 
-/// None for an instance that was not asked since it came up, and for what is no such file.
+/// None for an instance that was not asked since it came up, for what is no such file, and for a report that is too old to be one of now.
 pub fn read(places: &Places, unit: &str) -> Option<Health> {
     let text = fs::read_to_string(path(places, unit)).ok()?;
     let written: Written = serde_json::from_str(&text).ok()?;
+    let since = since_boot().checked_sub(Duration::from_micros(written.at))?;
+    if since > Duration::from_micros(written.good_for) {
+        return None;
+    }
     Some(Health {
         ok: written.ok,
         latency: written.latency.map(Duration::from_micros),
         failures: written.failures,
         detail: written.detail,
-        at: UNIX_EPOCH + Duration::from_micros(written.at),
+        at: SystemTime::now() - since,
     })
 }
 
@@ -149,22 +167,28 @@ mod tests {
         let age = Some(Duration::from_secs(600));
         assert!(ago(0).is_of(age) && !ago(1200).is_of(age) && ago(1200).is_of(None));
         let mut health = Health {
-            ok: true,
             latency: Some(Duration::from_micros(1234)),
-            failures: 0,
-            detail: String::new(),
-            at: UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_001),
+            ..ago(3)
         };
-        note(&places, unit, &health).unwrap();
-        assert_eq!(read(&places, "api@0"), Some(health.clone()));
+        let good_for = Duration::from_secs(600);
+        note(&places, unit, &health, good_for).unwrap();
+        let seen = read(&places, "api@0").unwrap();
+        let since = seen.at.elapsed().unwrap();
+        assert!(since >= Duration::from_secs(3) && since < good_for);
+        let at = health.at;
+        assert_eq!(Health { at, ..seen }, health);
         assert_eq!(health.why(), None);
         health.ok = false;
         health.failures = 4;
         health.detail = "GET /healthz answered 503".to_owned();
-        note(&places, unit, &health).unwrap();
-        note(&places, "web@1", &health).unwrap();
+        note(&places, unit, &health, good_for).unwrap();
+        note(&places, "web@1", &health, good_for).unwrap();
         let why = "unhealthy: GET /healthz answered 503, 4 times";
         assert_eq!(read(&places, unit).unwrap().why().as_deref(), Some(why));
+        // Nobody wrote it anew.
+        note(&places, unit, &ago(601), good_for).unwrap();
+        assert_eq!(read(&places, unit), None);
+        note(&places, unit, &ago(599), good_for).unwrap();
         keep(&places, &BTreeSet::from(["api@0".to_owned()]));
         assert!(read(&places, unit).is_some() && read(&places, "web@1").is_none());
         forget(&places, unit);

@@ -78,5 +78,8 @@ pub const HEALTH: [&str; 6] = [
      what is wrong may be common to all, as a database that is down: the next restart comes listen_timeout and 10 seconds later, then 20, and so on up to 5\n\
      minutes, while the others go on. Another tool would restart all of them.",
     "An instance that is unhealthy again at once after a restart that helped waits as long; a minute of answers begins anew.",
+    "What is known of an instance is right for three intervals, timeout and five seconds: where this process does not run, or is stuck, health is then unknown,\n\
+     and neither shown nor a metric. A command that systemd cannot run, for it or the bus is away, says nothing of the instance: that is neither a failure nor\n\
+     an answer, and told once.",
     "A command's unit that failed is taken off systemd's list of failed units: systemctl --failed has apps that failed, not questions.",
 ];

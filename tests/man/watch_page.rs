@@ -56,7 +56,8 @@ pub fn text() -> String {
     page.tagged(
         "/run/rpmctl/health/NAME@N, $XDG_RUNTIME_DIR/rpmctl/health/NAME@N",
         "of an instance with health that runs: JSON with ok, latency (microseconds, of its last good answer), failures (in a row), detail (what was wrong last)\n\
-         and at (microseconds since 1970), written when one of the others changes, else every five seconds at most.",
+         at (microseconds since the boot, by CLOCK_BOOTTIME) and good_for (microseconds from then on, after which it says nothing of now), written when one of\n\
+         the others changes, else every five seconds at most.",
     );
     page.tagged(
         "/run/rpmctl/asked/NAME, $XDG_RUNTIME_DIR/rpmctl/asked/NAME",

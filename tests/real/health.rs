@@ -9,9 +9,10 @@ use crate::steered::under_load;
 const WATCHER: &str = "rpmctl-watch.service";
 
 /// Answers each request on a loop of events. Told by a file /srv/WORD-APP or /srv/WORD-APP-INSTANCE that is empty or names its process: at /healthz
-/// `sick` answers 503, `hang` not at all, `shut` closes; `deaf` ends the listening.
+/// `sick` answers 503, `hang` not at all, `shut` closes; `deaf` ends the listening; `mute` listens and
+/// never waits for a connection.
 const SERVER: &str = r#"
-import asyncio, os, signal
+import asyncio, os, signal, socket, time
 
 app, number = os.environ['APP'], os.environ['NODE_APP_INSTANCE']
 
@@ -47,6 +48,11 @@ async def serve(reader, writer):
         writer.close()
 
 async def main():
+    if told('mute'):
+        listener = socket.socket()
+        listener.bind(('0.0.0.0', int(os.environ['PORT'])))
+        listener.listen(1024)
+        time.sleep(1000)
     server = await asyncio.start_server(serve, '0.0.0.0', int(os.environ['PORT']), backlog=1024)
     ends = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, ends.set)
@@ -189,11 +195,21 @@ fn a_release_that_listens_and_is_not_well_goes_no_further() {
     assert!(output.stderr.contains(left), "{output}");
     assert_eq!(runs(bed, "web", 3)[1..], before[1..]);
     bed.ok(&["rm", "/srv/sick-web-0"]);
+    // The others would answer for it.
+    bed.write("/srv/mute-web-0", 0o644, "");
+    let output = fails(bed, &["reload", "web"], 1);
+    let said = "web@0.service: not healthy within 5 s (listen_timeout): GET /healthz: does not take connections yet, as web@1 does\n";
+    assert!(output.stderr.contains(said), "{output}");
+    assert_eq!(runs(bed, "web", 3)[1..], before[1..]);
+    bed.ok(&["rm", "/srv/mute-web-0"]);
     ok(bed, &["reload", "web"]);
     let after = runs(bed, "web", 3);
     assert!(before.iter().zip(&after).all(|(old, new)| old != new));
+}
 
-    // The same of a first start and of a restart.
+#[test]
+fn so_does_a_first_start_and_a_restart() {
+    let bed = &bed();
     bed.write("/srv/hang-late", 0o644, "");
     let late = asked(
         "late",
@@ -230,6 +246,32 @@ fn connections_and_commands_tell_each_instance() {
     for (app, instances) in [("tcp", 2), ("exec", 2), ("any", 1)] {
         until_well(bed, app, instances);
     }
+    // Who asks no longer knows nothing of now.
+    let known = || apps::list(bed, &["any"])[0]["health"].is_object();
+    let measured = || ok(bed, &["metrics"]).contains("rpmctl_instance_healthy{app=\"any\",");
+    assert!(known() && measured());
+    bed.ok(&["systemctl", "stop", WATCHER]);
+    bed.sh_ok("sed -i 's/\"at\":[0-9]*/\"at\":1/' /run/rpmctl/health/any@0");
+    assert!(!known() && !measured());
+    bed.ok(&["systemctl", "start", WATCHER]);
+    bed.wait_until("it is known again", PATIENCE, known);
+
+    // A command that cannot be run is nobody's failure.
+    let before = runs(bed, "exec", 2);
+    bed.ok(&["systemctl", "stop", "dbus.socket", "dbus.service"]);
+    bed.wait_until("it is told", PATIENCE, || {
+        told(bed, "exec").contains("exec cannot be asked how it fares: ")
+    });
+    let asked = || report(bed, "exec@0").expect("a report");
+    let last = asked();
+    assert_eq!(last["failures"], 0);
+    bed.ok(&["systemctl", "start", "dbus.socket", "dbus.service"]);
+    bed.wait_until("it is asked again", PATIENCE, || {
+        asked()["at"] != last["at"]
+    });
+    assert_eq!(asked()["failures"], 0);
+    assert_eq!(runs(bed, "exec", 2), before);
+
     let before = runs(bed, "tcp", 2);
     bed.write("/srv/deaf-tcp-1", 0o644, "");
     until_unwell(

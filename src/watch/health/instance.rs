@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::rule::Course;
+use crate::model::Health as Wanted;
 use crate::process::{self, Hierarchy};
 use crate::unit_files::Places;
 use crate::unit_files::health::{self, Health};
@@ -135,6 +136,11 @@ impl Instance {
             .map_or(Duration::ZERO, |(_, begun)| now.saturating_sub(begun))
     }
 
+    /// It could not be asked, which says nothing of it: neither does it fail, nor is it well. What is on disk grows old.
+    pub fn unasked(&mut self) {
+        self.busy = false;
+    }
+
     /// True when the journal should have that it is well again.
     pub fn well(&mut self, latency: Duration) -> bool {
         self.course.well();
@@ -199,7 +205,13 @@ impl Instance {
     }
 
     /// On disk, when it is another than what stands there, or that is old. Errors name the file.
-    pub fn report(&mut self, places: &Places, name: &str, now: Duration) -> io::Result<()> {
+    pub fn report(
+        &mut self,
+        places: &Places,
+        name: &str,
+        now: Duration,
+        wanted: &Wanted,
+    ) -> io::Result<()> {
         let (ok, failures) = (!self.is_unhealthy(), self.failures());
         let same = |(was, count, at): (bool, u32, Duration)| {
             (was, count) == (ok, failures) && now.saturating_sub(at) < REPORT
@@ -216,8 +228,16 @@ impl Instance {
             detail: self.detail.clone(),
             at: SystemTime::now(),
         };
-        health::note(places, name, &health)
+        health::note(places, name, &health, good_for(wanted))
     }
+}
+
+/// Of three questions in a row none has been answered, nor given up.
+fn good_for(wanted: &Wanted) -> Duration {
+    let questions = wanted.interval.saturating_mul(3);
+    questions
+        .saturating_add(wanted.timeout)
+        .saturating_add(REPORT)
 }
 
 #[cfg(test)]
@@ -248,7 +268,18 @@ mod tests {
         assert!(!fails(&mut instance) && !instance.is_unhealthy());
         assert!(!instance.confirmed(Some(false)) && instance.failures() == 0);
         assert!(!fails(&mut instance) && fails(&mut instance));
+        // systemd cannot be asked: the count goes on, and the next failure asks again.
+        assert!(!instance.confirmed(None) && !instance.is_unhealthy());
+        assert_eq!(instance.failures(), 2);
+        assert!(fails(&mut instance) && instance.failures() == 3);
+        // Well again before systemd answered.
+        assert!(!instance.well(SECOND) && !instance.confirmed(Some(true)));
+        assert!(instance.failures() == 0 && !instance.is_unhealthy());
+        assert!(!fails(&mut instance) && fails(&mut instance));
         assert!(!instance.confirmed(None));
+        // It could not be asked: neither a failure nor an answer.
+        instance.unasked();
+        assert_eq!(instance.failures(), 2);
         assert!(fails(&mut instance) && instance.confirmed(Some(true)));
         assert!(instance.is_unhealthy() && !fails(&mut instance));
         assert!(!instance.confirmed(Some(true)));

@@ -60,12 +60,15 @@ struct App {
     turns: Turns,
     /// That instances cannot be told apart was said.
     said: bool,
+    /// That its command cannot be run was said.
+    unasked: bool,
 }
 
 struct Answer {
     app: Name,
     number: u32,
-    said: Said,
+    /// Errors: it could not be asked.
+    said: Result<Said, String>,
 }
 
 impl Health {
@@ -111,6 +114,7 @@ impl Health {
                 instances,
                 turns,
                 said: false,
+                unasked: false,
             };
             self.apps.insert(facts.app.clone(), app);
         }
@@ -237,6 +241,19 @@ impl Health {
         let Some(instance) = app.instances.get_mut(answer.number as usize) else {
             return;
         };
+        let said = match answer.said {
+            Ok(said) => said,
+            Err(why) => {
+                instance.unasked();
+                if !std::mem::replace(&mut app.unasked, true) {
+                    let text = format!("{} cannot be asked how it fares: {why}", answer.app);
+                    let app = Some(answer.app.clone());
+                    self.events.push_back(Event::Trouble { app, text });
+                }
+                return;
+            }
+        };
+        app.unasked = false;
         instance.busy = false;
         // The answer may be of the run before.
         if !instance.is_same(&self.hierarchy) {
@@ -245,7 +262,7 @@ impl Health {
         let number = answer.number;
         let grace = app.facts.ready_timeout;
         let threshold = app.health.threshold;
-        match answer.said.result {
+        match said.result {
             Ok(latency) => {
                 app.turns.well(now, number);
                 if instance.well(latency) {
@@ -253,7 +270,7 @@ impl Health {
                 }
             }
             Err(why) => {
-                let by_any = answer.said.by_any;
+                let by_any = said.by_any;
                 if instance.failed(why, by_any, now, grace, threshold) {
                     let unit = app.facts.app.instance(number);
                     let confirm = confirm(self.ground.clone(), answer.app.clone(), number, unit);
@@ -262,7 +279,7 @@ impl Health {
             }
         }
         let name = instance_name(&answer.app, number);
-        if let Err(error) = instance.report(&self.ground.places, &name, now) {
+        if let Err(error) = instance.report(&self.ground.places, &name, now, &app.health) {
             self.events.push_back(Event::Trouble {
                 app: Some(answer.app.clone()),
                 text: format!("how {name} fares cannot be noted: {error}"),
@@ -284,7 +301,8 @@ impl Health {
             tell::unhealthy(&app.facts, number, instance.failures(), instance.detail());
         }
         // What cannot be noted was told when it was heard.
-        let _ = instance.report(&self.ground.places, &instance_name(name, number), now);
+        let unit = instance_name(name, number);
+        let _ = instance.report(&self.ground.places, &unit, now, &app.health);
         self.restart(name);
     }
 
@@ -347,12 +365,7 @@ async fn question(
     let manager = match &health.probe {
         Probe::Exec { command } => match connected(&ground, &manager).await {
             Ok(manager) => Some(manager),
-            Err(error) => {
-                return answer(Said {
-                    result: Err(format!("{command}: {error:#}")),
-                    by_any: false,
-                });
-            }
+            Err(error) => return answer(Err(format!("{command}: {error:#}"))),
         },
         _ => None,
     };
