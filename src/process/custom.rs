@@ -91,10 +91,12 @@ pub struct Metrics {
 }
 
 /// Of the instance whose runtime folder this is; none where its app gives none. `since`: a file last written before is of an earlier run, which
-/// automatic restarts leave behind.
+/// automatic restarts leave behind. A clock that was set meanwhile makes no file old: then it is one of before the start that is in `run`, too, which the
+/// start script writes.
 pub fn read(folder: &Path, since: Option<SystemTime>) -> Option<Metrics> {
     let (bytes, at) = beginning(&folder.join("metrics"), LONGEST).ok()?;
-    if since.is_some_and(|since| at < since) {
+    let begun = || folder.join("run").symlink_metadata()?.modified();
+    if since.is_some_and(|since| at < since) && begun().map_or(true, |begun| at < begun) {
         return None;
     }
     let whole = (bytes.len() as u64) < LONGEST;

@@ -108,7 +108,14 @@ fn read_is_a_file_of_this_run_and_nothing_else() {
     let now = SystemTime::now();
     assert_eq!(read(None).unwrap().all, [simple("users", 1.0)]);
     assert!(read(Some(now - Duration::from_secs(60))).is_some());
-    assert_eq!(read(Some(now + Duration::from_secs(60))), None, "older");
+    let later = Some(now + Duration::from_secs(60));
+    assert_eq!(read(later), None, "older");
+    // The clock went forward by an hour after it was written; the start script wrote before.
+    let run = fs::File::create(folder.path().join("run")).unwrap();
+    run.set_modified(now - Duration::from_secs(5)).unwrap();
+    assert!(read(later).is_some());
+    run.set_modified(now + Duration::from_secs(5)).unwrap();
+    assert_eq!(read(later), None, "of an earlier run");
     fs::remove_file(&path).unwrap();
 
     let secret = folder.path().join("secret");
