@@ -84,6 +84,17 @@ pub async fn run(args: MetricsArgs, user: bool) -> anyhow::Result<ExitCode> {
 /// Whoever reads it finds the old text or the new one; node_exporter reads it as another user.
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     let path = std::path::absolute(file)?;
+    let named = path.extension().is_some_and(|ending| ending == "prom");
+    if !named && !path.is_dir() {
+        let shown = file.display();
+        return Err(Stop::new(format!("{shown} does not end with .prom"))
+            .hint(format!(
+                "node_exporter reads no other: --textfile {}.prom",
+                file.with_extension("").display()
+            ))
+            .hint("for any other reader: rpmctl metrics > FILE")
+            .into());
+    }
     let folder = path.parent().filter(|folder| folder.is_dir());
     if folder.is_none() || path.is_dir() {
         let shown = file.display();

@@ -103,10 +103,13 @@ pub const FAMILIES: [Family; 25] = [
         name: "rpmctl_instance_up",
         kind: Kind::Gauge,
         labels: INSTANCE,
-        help: "1 for an instance that is online, else 0",
+        help: "1 for an instance that is online, else 0; of a job (autorestart = false) only while it runs",
         samples: |view, out| {
             for (labels, row) in &view.rows {
-                out.add(labels, flag(row.state == State::Online));
+                let rests = matches!(row.state, State::Stopped | State::Errored);
+                // How it ended is told of by a metric of its own.
+                let up = (row.facts.autorestart || !rests).then_some(row.state);
+                some(out, labels, up.map(|state| flag(state == State::Online)));
             }
         },
     },

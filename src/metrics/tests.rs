@@ -238,6 +238,35 @@ fn every_family_is_told_as_the_table_says() {
     }
 }
 
+/// A job that rests is not down.
+#[test]
+fn a_job_is_up_while_it_runs() {
+    let job = Facts {
+        autorestart: false,
+        ..facts("job", 1, "")
+    };
+    let web = facts("web", 1, "");
+    let up = |state| {
+        let of = |facts| Row {
+            state,
+            ..row(facts, 0)
+        };
+        let apps = [app(&job, vec![of(&job)]), app(&web, vec![of(&web)])];
+        let text = text(&seen(&apps), Format::Prometheus);
+        ["job", "web"].map(|name| {
+            let sample = format!("rpmctl_instance_up{{app=\"{name}\",index=\"0\"}} ");
+            let value = text.lines().find_map(|line| line.strip_prefix(&sample));
+            value.map(str::to_owned)
+        })
+    };
+    let said = |value: &str| Some(value.to_owned());
+    assert_eq!(up(State::Online), [said("1"), said("1")]);
+    assert_eq!(up(State::Launching), [said("0"), said("0")]);
+    for state in [State::Stopped, State::Errored] {
+        assert_eq!(up(state), [None, said("0")]);
+    }
+}
+
 #[test]
 fn instances_that_may_be_old_are_not_counted_as_none() {
     let api = facts("api", 1, "");

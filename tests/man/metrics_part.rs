@@ -28,8 +28,14 @@ pub fn of_command(page: &mut Page) {
         "What an app tells of itself, with its own labels; one called app or index is exported_app, exported_index.",
     );
     page.paragraph(
-        "--textfile writes them for node_exporter's textfile collector, mode 0644: whoever reads finds the old text or the new one. FILE ends with .prom\n\
-         there, and one manager has one folder: a timer may run rpmctl metrics --textfile /var/lib/prometheus/node-exporter/rpmctl.prom.",
+        "What to be woken for: rpmctl_app_up == 0 for longer than a deploy takes; rpmctl_job_last_run_success == 0; rpmctl_listen_queue_connections that stays above 0\n\
+         (too few instances) or comes near rpmctl_listen_queue_limit; rpmctl_instance_healthy == 0; rpmctl_watcher_up == 0, with which health is unknown and its\n\
+         samples are gone. Response times: histogram_quantile(0.95, sum by (app, le) (rate(rpmctl_http_request_duration_seconds_bucket[5m]))); requests per\n\
+         second: sum by (app) (rate(rpmctl_http_request_duration_seconds_count[5m])).",
+    );
+    page.paragraph(
+        "--textfile writes them for node_exporter's textfile collector, mode 0644: whoever reads finds the old text or the new one. FILE ends with .prom,\n\
+         or the collector would not read it, and one manager has one folder: a timer may run rpmctl metrics --textfile /var/lib/prometheus/node-exporter/rpmctl.prom.",
     );
     page.paragraph(
         "--install lets systemd listen, by rpmctl-metrics.socket, now and at boot, and start rpmctl-metrics.service for who asks: GET /metrics over HTTP,\n\

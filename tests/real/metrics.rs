@@ -156,6 +156,12 @@ fn others_read_it_and_the_figures_are_those_of_the_instances() {
     );
     assert_eq!(promtool(&bed.read("/srv/rpmctl.prom")), "");
     assert_eq!(bed.sh_ok("ls -A /srv | grep rpmctl"), "rpmctl.prom\n");
+    let unread = fails(bed, &["metrics", "--textfile", "/srv/rpmctl.txt"], 1);
+    assert_eq!(
+        unread.stderr,
+        "error: /srv/rpmctl.txt does not end with .prom\n  node_exporter reads no other: --textfile /srv/rpmctl.prom\n  for any other reader: rpmctl metrics > FILE\n"
+    );
+    assert!(!bed.exists("/srv/rpmctl.txt"));
     let nowhere = fails(bed, &["metrics", "--textfile", "/srv/none/rpmctl.prom"], 1);
     assert_eq!(
         nowhere.stderr,
@@ -307,7 +313,13 @@ fn the_endpoint_is_there_while_somebody_asks() {
     );
     assert_eq!(bed.read(FILE), before);
     scrape(bed, "[::1]:9210");
-    let open = rpmctl(bed, &["metrics", "--install", "--listen", "0.0.0.0:9211"]);
+    let local = rpmctl(bed, &["metrics", "--install", "--listen", "9211"]);
+    assert_eq!(
+        (local.status, &*local.stdout, &*local.stderr),
+        (0, "done: http://127.0.0.1:9211/metrics\n", "")
+    );
+    let everywhere = ["metrics", "--install", "--listen", "0.0.0.0:9211"];
+    let open = rpmctl(bed, &everywhere);
     assert_eq!(
         (open.status, &*open.stdout),
         (0, "done: http://0.0.0.0:9211/metrics\n"),
