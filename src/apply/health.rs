@@ -13,7 +13,7 @@ use crate::journal::read;
 use crate::model::{Health, Probe, ending};
 use crate::probe::{self, Said, Whom};
 use crate::systemd::{Manager, Outcome, Settled, Verb, Verdict};
-use crate::unit_files::Places;
+use crate::unit_files::{Places, starts};
 use crate::units::Facts;
 
 /// Instances that are asked at once.
@@ -51,6 +51,7 @@ pub async fn ask(
         number,
         instances: facts.instances,
         folder: &places.on_disk(&places.run).join(instance),
+        program: starts::program,
         patience,
     };
     Ok(probe::ask(health, whom).await)

@@ -10,7 +10,7 @@ mod http;
 mod inbox;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -38,6 +38,8 @@ pub struct Whom<'a> {
     pub instances: u32,
     /// The instance's runtime folder, `/run/rpmctl/api@2`. It belongs to the app's user.
     pub folder: &'a Path,
+    /// What the instance with that folder runs, where that is known.
+    pub program: fn(&Path) -> Option<PathBuf>,
     /// How long its inbox may take to be there.
     pub patience: Duration,
 }
@@ -137,7 +139,8 @@ async fn inboxed(listen: &Listen, whom: Whom<'_>, timeout: Duration) -> Result<W
     }
 }
 
-/// Another instance of the app that has an inbox, as this one should: `api@1`.
+/// Another instance of the app that has an inbox, as this one should: `api@1`. One that runs another program says nothing of this one, whose release
+/// may have moved from Node to a static binary.
 fn peer(whom: Whom<'_>) -> Option<String> {
     if whom.number >= inbox::INSTANCES {
         return None;
@@ -147,7 +150,14 @@ fn peer(whom: Whom<'_>) -> Option<String> {
     (0..whom.instances.min(inbox::INSTANCES))
         .filter(|number| *number != whom.number)
         .map(|number| format!("{app}@{number}"))
-        .find(|peer| inbox::is_open(&whom.folder.with_file_name(peer)))
+        .find(|peer| {
+            let folder = whom.folder.with_file_name(peer);
+            let differ = || match ((whom.program)(whom.folder), (whom.program)(&folder)) {
+                (Some(own), Some(theirs)) => own != theirs,
+                _ => false,
+            };
+            inbox::is_open(&folder) && !differ()
+        })
 }
 
 /// Another connection into an inbox that it had; `why` is what is wrong with it meanwhile.

@@ -35,6 +35,7 @@ fn asked(health: &Health, folder: &Path, instances: u32) -> Said {
         number: 0,
         instances,
         folder,
+        program: |folder| std::fs::read_link(folder.join("program")).ok(),
         patience: Duration::ZERO,
     };
     runtime.block_on(ask(health, whom))
@@ -199,6 +200,18 @@ fn an_inbox_is_asked_alone() {
     let said = asked(&health(get(shared()), 60_000), &own, 2);
     let why = "GET /healthz: does not take connections yet, as api@1 does";
     assert_eq!((said.result, said.by_any), (Err(why.to_owned()), false));
+    // One that runs something else says nothing of this one.
+    for (folder, program) in [(&own, "/usr/bin/app"), (&peer, "/usr/bin/node")] {
+        std::os::unix::fs::symlink(program, folder.join("program")).unwrap();
+    }
+    let said = asked(&health(get(shared()), 60_000), &own, 2);
+    assert!(said.result.is_ok() && said.by_any, "{said:?}");
+    std::fs::remove_file(own.join("program")).unwrap();
+    assert!(
+        asked(&health(get(shared()), 60_000), &own, 2)
+            .result
+            .is_err()
+    );
     // What ended leaves its inbox behind.
     drop(open);
     let said = asked(&health(get(shared()), 60_000), &own, 2);

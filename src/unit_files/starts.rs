@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -73,6 +73,13 @@ impl Folders {
         };
         words.next().is_none().then_some(run)
     }
+}
+
+/// The program of the main process of the instance with that runtime folder, as far as its start script wrote it down and its user may be looked at.
+pub fn program(folder: &Path) -> Option<PathBuf> {
+    let text = read(&folder.join("run"))?;
+    let pid: u32 = text.split_ascii_whitespace().nth(2)?.parse().ok()?;
+    std::fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// The beginning of a file that somebody else may have put there. Never blocks.

@@ -62,7 +62,8 @@ pub fn of_file(page: &mut Page) {
     page.paragraph(
         "What comes up is asked in the same way. While others of the app are asked by themselves, an instance that does not wait for connections yet is waited\n\
          for until listen_timeout, and their answers do not count: not healthy within 30 s (listen_timeout): GET /healthz: does not take connections yet, as api@1\n\
-         does. So says the first reload of an app that has gone over to a runtime without epoll(7), or to RPMCTL_BALANCE=0; rpmctl restart takes it there. Where\n\
+         does. One that runs another program than they, as after a move from Node to a static binary, is asked at the address that they share instead. An app\n\
+         that goes over to RPMCTL_BALANCE=0, or in the same program to poll(2), is applied once without its health. Where\n\
          whoever accepts answers for all, the others' answers let a release pass that listens and is not well: there use exec, or increment_var = \"PORT\".",
     );
 }
