@@ -113,6 +113,19 @@ impl Bench {
         assert!(event.is_err(), "{event:?}");
     }
 
+    /// The same, after reloads of what begins so.
+    async fn nothing_but(&mut self, begin: &str) {
+        while let Ok(event) = tokio::time::timeout(rule::QUIET * 3, self.files.next()).await {
+            match event {
+                Event::Restart(Request {
+                    reason: Reason::Files { path, .. },
+                    ..
+                }) if path.starts_with(begin) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     fn run(&self, line: &str) {
         let done = Command::new("/bin/sh")
             .args(["-ec", line])

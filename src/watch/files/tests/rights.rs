@@ -50,9 +50,11 @@ async fn links_lead_no_farther_than_the_apps_user_may_look() {
         symlink(public.path().join("lib"), bench.at("later/public")).unwrap();
         write(&public, "lib/a.js");
         assert!(bench.reload().await.0.starts_with("later/public"));
+        // On a busy machine the link and the file behind it are two reloads.
+        bench.nothing_but("later/public").await;
         write(&public, &format!("lib/{}.js", poll.is_some()));
         assert!(bench.reload().await.0.starts_with("later/public/"));
-        bench.nothing().await;
+        bench.nothing_but("later/public").await;
         fs::remove_file(public.path().join("lib/a.js")).unwrap();
         assert!(rustix::process::geteuid().is_root());
     }
