@@ -27,7 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks an instance once. `patience`: how long it may take to be reachable.
-/// Errors: it could not be asked, for systemd did not run the command. That says nothing of the instance.
+/// Errors: it could not be asked. That says nothing of the instance.
 pub async fn ask(
     places: &Places,
     manager: Option<&Manager>,
@@ -35,11 +35,14 @@ pub async fn ask(
     health: &Health,
     number: u32,
     patience: Duration,
-) -> Result<Said, String> {
+) -> Result<Said, Unasked> {
     if let (Probe::Exec { command }, Some(manager)) = (&health.probe, manager) {
         let unit = facts.app.health_instance(number);
         let ended = run(manager, &unit, health.timeout).await;
-        let result = ended.map_err(|why| format!("{command}: {why}"))?;
+        let result = ended.map_err(|unasked| match unasked {
+            Unasked::Failed(why) => Unasked::Failed(format!("{command}: {why}")),
+            Unasked::Canceled => Unasked::Canceled,
+        })?;
         return Ok(Said {
             result: result.map_err(|why| format!("{command}: {why}")),
             by_any: false,
@@ -57,18 +60,28 @@ pub async fn ask(
     Ok(probe::ask(health, whom).await)
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Unasked {
+    /// The app is being stopped, and its command with it.
+    Canceled,
+    /// systemd did not run the command, in words.
+    Failed(String),
+}
+
 /// How a command failed, in words, or how long it took.
 type Ended = Result<Duration, String>;
 
 /// Runs the command in its unit. Errors: systemd did not run it, or not to its end.
-async fn run(manager: &Manager, unit: &str, timeout: Duration) -> Result<Ended, String> {
+async fn run(manager: &Manager, unit: &str, timeout: Duration) -> Result<Ended, Unasked> {
     let begun = Instant::now();
     let job = manager.run_job(Verb::Start, unit, timeout + AROUND).await;
-    let result = job.map_err(|error| format!("{error:#}"))?;
+    let result = job.map_err(|error| Unasked::Failed(format!("{error:#}")))?;
     match &result.outcome {
         Outcome::Done => return Ok(Ok(begun.elapsed())),
         Outcome::Failed | Outcome::Timeout => {}
-        _ => return Err(result.problem().unwrap_or_default()),
+        Outcome::Canceled => return Err(Unasked::Canceled),
+        _ => return Err(Unasked::Failed(result.problem().unwrap_or_default())),
     }
     let units = [unit.to_owned()];
     let details = manager.details(&units).await;
@@ -150,7 +163,8 @@ async fn gate(
                 Ok(_) => return Ok(()),
                 Err(why) => why,
             },
-            Err(why) => why,
+            Err(Unasked::Failed(why)) => why,
+            Err(Unasked::Canceled) => "stopped while it was asked".to_owned(),
         };
         let runs = async {
             let states = machine.manager.states(&[unit.to_owned()]).await.ok()?;

@@ -13,6 +13,7 @@ use super::progress::{Arrival, Progress, on_its_way, ticking};
 use super::sockets;
 use super::together::together;
 use super::verify::{self, Failure};
+use crate::journal::read;
 use crate::systemd::{AT_ONCE, Job, UnitState, Verb};
 use crate::unit_files::starts;
 use crate::units::Facts;
@@ -134,6 +135,13 @@ async fn fallen(
     let details = machine.manager.details(&units).await?;
     let mut again = Vec::new();
     let mut down = Vec::new();
+    if details
+        .iter()
+        .zip(through)
+        .any(|(now, (_, before))| now.restarts > *before)
+    {
+        read::sync_all(facts.logs.namespace.as_deref()).await;
+    }
     for ((state, now), (unit, before)) in states.iter().zip(&details).zip(through) {
         if now.restarts > *before && state.is_up_or_moving() {
             again.push(Failure {

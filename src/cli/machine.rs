@@ -66,9 +66,13 @@ pub async fn connect(user: bool) -> anyhow::Result<Machine> {
     })
 }
 
-/// The same for a command that changes something: it goes on waiting for a manager that is busy, and says so.
+/// The same for a command that changes something: it goes on waiting for a manager that is busy, and says so. Where polkit may ask for a password
+/// meanwhile, nothing is written over its question.
 pub async fn connect_to_change(user: bool) -> anyhow::Result<Machine> {
     let machine = connect(user).await?;
+    if !user && !rustix::process::geteuid().is_root() {
+        return Ok(machine);
+    }
     machine.manager.on_wait(|silence| {
         let seconds = silence.as_secs();
         out::say(&format!(

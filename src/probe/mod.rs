@@ -130,7 +130,9 @@ async fn inboxed(listen: &Listen, whom: Whom<'_>, timeout: Duration) -> Result<W
             true => sleep(PAUSE).await,
             false if !has_none(&error) => return Err(refused(&error)),
             false => {
-                return match peer(whom) {
+                // Only while it comes up: afterwards an answer of any is no failure of this one.
+                let peer = || peer(whom).filter(|_| !whom.patience.is_zero());
+                return match peer() {
                     Some(peer) => Err(format!("does not take connections yet, as {peer} does")),
                     None => Ok(Way::Address(listen.clone())),
                 };

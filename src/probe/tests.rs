@@ -36,7 +36,7 @@ fn asked(health: &Health, folder: &Path, instances: u32) -> Said {
         instances,
         folder,
         program: |folder| std::fs::read_link(folder.join("program")).ok(),
-        patience: Duration::ZERO,
+        patience: Duration::from_millis(1),
     };
     runtime.block_on(ask(health, whom))
 }

@@ -182,7 +182,7 @@ pub(super) async fn send_all(
                 match timeout_at(wait.next(), link.permit()).await {
                     Ok(permit) => break permit,
                     Err(_) if wait.goes_on(link) => {}
-                    Err(_) => return Err(NoAnswer::Late(patience)),
+                    Err(_) => return Err(NoAnswer::Late(wait.waited())),
                 }
             };
             batch.extend(next.next().map(|(number, call)| (number, call, permit)));
@@ -200,7 +200,7 @@ pub(super) async fn send_all(
             match timeout_at(wait.next(), queue.recv()).await {
                 Ok(heard) => break heard,
                 Err(_) if wait.goes_on(link) => {}
-                Err(_) => return Err(NoAnswer::Late(patience)),
+                Err(_) => return Err(NoAnswer::Late(wait.waited())),
             }
         };
         // Everything that is here already is taken before the next batch goes out: fewer, larger writes.

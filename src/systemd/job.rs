@@ -30,7 +30,7 @@ enum Phase {
 const ANSWERED: Duration = Duration::from_secs(60);
 
 /// As [`ANSWERED`], when jobs have to wait for the end of others.
-const TAKEN: Duration = Duration::from_secs(600);
+const TAKEN: Duration = Duration::from_secs(120);
 
 /// Jobs of a run that systemd has at a time, and of runs side by side. It keeps a match rule on the bus for each job that somebody asked for, and
 /// leaves the bus when dbus-daemon refuses it one (512 a connection, max_match_rules_per_connection).
@@ -157,10 +157,12 @@ impl<'a, F: FnMut(&JobResult)> Run<'a, F> {
                 if over {
                     return Ok(());
                 }
-                if away.as_mut().is_some_and(|away| !away.goes_on(&link)) {
+                if let Some(away) = away.as_mut()
+                    && !away.goes_on(&link)
+                {
                     anyhow::bail!(
                         "systemd left the bus and did not come back within {} s; see what became of the units: rpmctl list",
-                        AWAY.as_secs()
+                        away.waited().as_secs()
                     );
                 }
                 continue;

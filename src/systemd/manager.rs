@@ -110,7 +110,7 @@ impl Manager {
                 Err(_) if wait.goes_on(&link) => {}
                 Err(_) => anyhow::bail!(
                     "systemd left the bus and did not come back within {} s",
-                    patience.as_secs()
+                    wait.waited().as_secs()
                 ),
             }
         }

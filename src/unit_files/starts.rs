@@ -3,9 +3,11 @@
 //!
 //! That folder belongs to the app's user, who may put anything there: no link is followed, nothing but a regular file is read, and little of it.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +45,18 @@ pub struct Run {
     pub pid: u32,
 }
 
+impl Run {
+    fn parse(text: &str) -> Option<Run> {
+        let mut words = text.split_ascii_whitespace();
+        let run = Run {
+            restarts: words.next()?.parse().ok()?,
+            began: Duration::from_millis(words.next()?.parse::<u64>().ok()?.checked_mul(10)?),
+            pid: words.next()?.parse().ok()?,
+        };
+        words.next().is_none().then_some(run)
+    }
+}
+
 /// The folder that has the runtime folders of all instances, kept open.
 #[derive(Debug)]
 pub struct Folders(OwnedFd);
@@ -63,23 +77,18 @@ impl Folders {
         let file = openat(&self.0, format!("{instance}/run"), flags, Mode::empty()).ok()?;
         let mut text = [0; LONGEST as usize];
         let length = rustix::io::read(&file, &mut text).ok()?;
-        let mut words = std::str::from_utf8(&text[..length])
-            .ok()?
-            .split_ascii_whitespace();
-        let run = Run {
-            restarts: words.next()?.parse().ok()?,
-            began: Duration::from_millis(words.next()?.parse::<u64>().ok()?.checked_mul(10)?),
-            pid: words.next()?.parse().ok()?,
-        };
-        words.next().is_none().then_some(run)
+        Run::parse(std::str::from_utf8(&text[..length]).ok()?)
     }
 }
 
 /// The program of the main process of the instance with that runtime folder, as far as its start script wrote it down and its user may be looked at.
 pub fn program(folder: &Path) -> Option<PathBuf> {
-    let text = read(&folder.join("run"))?;
-    let pid: u32 = text.split_ascii_whitespace().nth(2)?.parse().ok()?;
-    std::fs::read_link(format!("/proc/{pid}/exe")).ok()
+    let run = Run::parse(&read(&folder.join("run"))?)?;
+    let path = std::fs::read_link(format!("/proc/{}/exe", run.pid)).ok()?;
+    let bytes = path.as_os_str().as_bytes();
+    // A newer version of it was installed meanwhile.
+    let path = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
+    Some(OsStr::from_bytes(path).into())
 }
 
 /// The beginning of a file that somebody else may have put there. Never blocks.

@@ -6,30 +6,24 @@ use std::time::{Duration, Instant};
 use super::{App, Row};
 use crate::process::{self, Requests};
 
-/// What instances did between two looks, by unit. Empty at the first look: then the figures are those of [`Row`].
+/// What of a processor instances used between two looks, by unit. Empty at the first look: then the figures are those of [`Row`].
+/// Requests a second are always those of the last minute: apps write their counts down once a second, and two looks may lie closer together.
 #[derive(Debug, Default)]
-pub struct Since(HashMap<String, Change>);
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Change {
-    cpu: Option<f64>,
-    per_second: Option<f64>,
-}
+pub struct Since(HashMap<String, f64>);
 
 /// What a look saw, for the next one.
 #[derive(Debug)]
 pub struct Sample {
     at: Instant,
-    units: HashMap<String, (Option<process::Usage>, Option<u64>)>,
+    units: HashMap<String, process::Usage>,
 }
 
 impl Sample {
     pub fn of(apps: &[App<'_>], at: Instant) -> Sample {
-        let count = |row: &Row<'_>| row.requests.as_ref().map(|known| known.total.count);
         let units = apps
             .iter()
             .flat_map(|app| &app.rows)
-            .map(|row| (row.unit.clone(), (row.usage.clone(), count(row))))
+            .filter_map(|row| Some((row.unit.clone(), row.usage.clone()?)))
             .collect();
         Sample { at, units }
     }
@@ -42,18 +36,9 @@ impl Sample {
     /// An instance that was started anew in between has no figures here.
     pub fn until(&self, later: &Sample) -> Since {
         let between = self.age(later.at);
-        let changes = later.units.iter().filter_map(|(unit, (usage, count))| {
-            let (usage_before, count_before) = self.units.get(unit)?;
-            let both = usage_before.as_ref().zip(usage.as_ref());
-            let cpu = both.and_then(|(before, after)| process::cpu_percent(before, after, between));
-            let more = count_before
-                .zip(*count)
-                .and_then(|(before, after)| after.checked_sub(before));
-            let seconds = between.as_secs_f64();
-            let per_second = more
-                .filter(|_| cpu.is_some() && seconds > 0.0)
-                .map(|more| more as f64 / seconds);
-            Some((unit.clone(), Change { cpu, per_second }))
+        let changes = later.units.iter().filter_map(|(unit, usage)| {
+            let cpu = process::cpu_percent(self.units.get(unit)?, usage, between)?;
+            Some((unit.clone(), cpu))
         });
         Since(changes.collect())
     }
@@ -75,7 +60,7 @@ pub struct Figures {
     pub causes: BTreeMap<String, u32>,
     /// Of the youngest.
     pub uptime: Option<Duration>,
-    /// Requests a second: since the last look, or in the last minute.
+    /// Requests a second, in the last minute.
     pub per_second: Option<f64>,
     /// Response times that 50, 95 and 99 % of the last minute's requests stayed below.
     pub response: Option<[Duration; 3]>,
@@ -85,7 +70,6 @@ pub struct Figures {
 
 impl Figures {
     pub fn of(rows: &[Row<'_>], since: &Since) -> Figures {
-        let change = |row: &Row<'_>| since.0.get(&row.unit).copied().unwrap_or_default();
         let sum = |figures: &mut dyn Iterator<Item = f64>| figures.reduce(|a, b| a + b);
         let requests = Requests::sum(rows.iter().filter_map(|row| row.requests.as_ref()));
         let worst = rows.iter().filter_map(|row| row.memory).max();
@@ -96,7 +80,9 @@ impl Figures {
             *sum = sum.saturating_add(count);
         }
         Figures {
-            cpu: sum(&mut rows.iter().filter_map(|row| change(row).cpu.or(row.cpu))),
+            cpu: sum(&mut rows
+                .iter()
+                .filter_map(|row| since.0.get(&row.unit).copied().or(row.cpu))),
             memory: rows
                 .iter()
                 .filter_map(|row| row.memory)
@@ -111,10 +97,9 @@ impl Figures {
                 .reduce(u32::saturating_add),
             causes,
             uptime: rows.iter().filter_map(|row| row.uptime).min(),
-            per_second: sum(&mut rows.iter().filter_map(|row| {
-                let known = row.requests.as_ref()?;
-                change(row).per_second.or_else(|| known.per_second())
-            })),
+            per_second: sum(&mut rows
+                .iter()
+                .filter_map(|row| row.requests.as_ref()?.per_second())),
             response: requests.as_ref().and_then(|known| {
                 let time = |share| known.recent.quantile(share);
                 Some([time(0.5)?, time(0.95)?, time(0.99)?])

@@ -21,8 +21,7 @@ pub struct Instance {
     pub busy: bool,
     /// Its last answer may have been any instance's.
     pub by_any: bool,
-    /// Its main process, and when that began.
-    run: Option<(u32, Duration)>,
+    run: Option<Run>,
     course: Course,
     state: State,
     /// The journal has that it is unhealthy.
@@ -31,6 +30,14 @@ pub struct Instance {
     detail: String,
     /// What is on disk, and since when.
     reported: Option<(bool, u32, Duration)>,
+}
+
+/// Its main process, and how old that was at a moment; it may have begun before the watcher did.
+#[derive(Clone, Copy)]
+struct Run {
+    pid: u32,
+    seen: Duration,
+    age: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +93,7 @@ impl Instance {
         if pids.is_empty() {
             return false;
         }
-        if self.run.is_some_and(|(pid, _)| pids.contains(&pid)) {
+        if self.run.is_some_and(|run| pids.contains(&run.pid)) {
             return true;
         }
         let usage = process::read(hierarchy, proc, &[group]).pop().flatten();
@@ -99,7 +106,8 @@ impl Instance {
             health::forget(places, name);
         }
         self.begin();
-        self.run = Some((pid, now.saturating_sub(age)));
+        let seen = now;
+        self.run = Some(Run { pid, seen, age });
         true
     }
 
@@ -113,12 +121,12 @@ impl Instance {
 
     /// Whether the run that was asked still goes on.
     pub fn is_same(&self, hierarchy: &Hierarchy) -> bool {
-        let (Some(group), Some((pid, _))) = (&self.group, self.run) else {
+        let (Some(group), Some(run)) = (&self.group, self.run) else {
             return false;
         };
         hierarchy
             .pids(group)
-            .is_some_and(|pids| pids.contains(&pid))
+            .is_some_and(|pids| pids.contains(&run.pid))
     }
 
     /// It does not run.
@@ -133,12 +141,7 @@ impl Instance {
     /// How long its main process has been running.
     pub fn uptime(&self, now: Duration) -> Duration {
         self.run
-            .map_or(Duration::ZERO, |(_, begun)| now.saturating_sub(begun))
-    }
-
-    /// It could not be asked, which says nothing of it: neither does it fail, nor is it well. What is on disk grows old.
-    pub fn unasked(&mut self) {
-        self.busy = false;
+            .map_or(Duration::ZERO, |run| run.age + now.saturating_sub(run.seen))
     }
 
     /// True when the journal should have that it is well again.
@@ -258,7 +261,11 @@ mod tests {
     #[test]
     fn told_once_each_way() {
         let mut instance = Instance::new(Duration::ZERO);
-        instance.run = Some((1, Duration::ZERO));
+        instance.run = Some(Run {
+            pid: 1,
+            seen: Duration::ZERO,
+            age: Duration::ZERO,
+        });
         let fails = |instance: &mut Instance| {
             instance.failed("no".to_owned(), false, 100 * SECOND, SECOND, 2)
         };
@@ -277,9 +284,6 @@ mod tests {
         assert!(instance.failures() == 0 && !instance.is_unhealthy());
         assert!(!fails(&mut instance) && fails(&mut instance));
         assert!(!instance.confirmed(None));
-        // It could not be asked: neither a failure nor an answer.
-        instance.unasked();
-        assert_eq!(instance.failures(), 2);
         assert!(fails(&mut instance) && instance.confirmed(Some(true)));
         assert!(instance.is_unhealthy() && !fails(&mut instance));
         assert!(!instance.confirmed(Some(true)));

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::event::{Event, Request};
 use super::places::{Asking, Places};
 use super::run::Ground;
-use crate::apply::health as asking;
+use crate::apply::health::{self as asking, Unasked};
 use crate::model::{Health as Wanted, Name, Probe, Reason};
 use crate::probe::Said;
 use crate::process::Hierarchy;
@@ -60,15 +60,15 @@ struct App {
     turns: Turns,
     /// That instances cannot be told apart was said.
     said: bool,
-    /// That its command cannot be run was said.
-    unasked: bool,
+    /// Of which instances its command cannot be run; said when the first is one.
+    unasked: BTreeSet<u32>,
 }
 
 struct Answer {
     app: Name,
     number: u32,
     /// Errors: it could not be asked.
-    said: Result<Said, String>,
+    said: Result<Said, Unasked>,
 }
 
 impl Health {
@@ -114,7 +114,7 @@ impl Health {
                 instances,
                 turns,
                 said: false,
-                unasked: false,
+                unasked: BTreeSet::new(),
             };
             self.apps.insert(facts.app.clone(), app);
         }
@@ -241,11 +241,17 @@ impl Health {
         let Some(instance) = app.instances.get_mut(answer.number as usize) else {
             return;
         };
+        instance.busy = false;
+        // The answer may be of the run before.
+        if !instance.is_same(&self.hierarchy) {
+            return;
+        }
         let said = match answer.said {
             Ok(said) => said,
-            Err(why) => {
-                instance.unasked();
-                if !std::mem::replace(&mut app.unasked, true) {
+            Err(Unasked::Canceled) => return,
+            Err(Unasked::Failed(why)) => {
+                let first = app.unasked.is_empty();
+                if app.unasked.insert(answer.number) && first {
                     let text = format!("{} cannot be asked how it fares: {why}", answer.app);
                     let app = Some(answer.app.clone());
                     self.events.push_back(Event::Trouble { app, text });
@@ -253,12 +259,7 @@ impl Health {
                 return;
             }
         };
-        app.unasked = false;
-        instance.busy = false;
-        // The answer may be of the run before.
-        if !instance.is_same(&self.hierarchy) {
-            return;
-        }
+        app.unasked.remove(&answer.number);
         let number = answer.number;
         let grace = app.facts.ready_timeout;
         let threshold = app.health.threshold;
@@ -365,7 +366,7 @@ async fn question(
     let manager = match &health.probe {
         Probe::Exec { command } => match connected(&ground, &manager).await {
             Ok(manager) => Some(manager),
-            Err(error) => return answer(Err(format!("{command}: {error:#}"))),
+            Err(error) => return answer(Err(Unasked::Failed(format!("{command}: {error:#}")))),
         },
         _ => None,
     };
