@@ -121,7 +121,11 @@ fn not_found(apps: &BTreeMap<String, AppUnits>, unknown: &[Unknown]) -> Stop {
         stop.hint("a program needs an ecosystem file: rpmctl init writes one, rpmctl apply starts what it says")
     } else {
         let names: Vec<&str> = apps.keys().take(8).map(String::as_str).collect();
-        stop.hint(format!("there are: {}", names.join(", ")))
+        let more = match apps.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more: rpmctl list"),
+        };
+        stop.hint(format!("there are: {}{more}", names.join(", ")))
     }
 }
 

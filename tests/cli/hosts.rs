@@ -224,6 +224,18 @@ fn several_in_one_table() {
         assert!(start.elapsed().as_secs() < 60, "ssh goes on");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    // An app that is on some machines alone: no failure, but where none has it.
+    for host in ["ssh.g", "ssh.h"] {
+        let told = "echo 'error: no app is called api' >&2; echo '  there are: web' >&2; exit 1";
+        here.write(host, told);
+    }
+    let table = table.replace("\nd     -", "\ng     -");
+    let table = table.replace("d: no apps", "g: no app is called api");
+    run(&here, &["-Ha", "-Hg", "status", "api"]).is(3, &table, "");
+    let nowhere = run(&here, &["-Hg", "-Hh", "status", "--json", "api"]);
+    let missing = |host| format!("{{\"host\":\"{host}\",\"missing\":\"no app is called api\"}}");
+    let expected = format!("[{},{}]\n", missing("g"), missing("h"));
+    nowhere.is(1, &expected, "");
     let output = run(&here, &["status", "--json", "-Ha", "-Hb"]);
     let expected = format!(
         "[{},{{\"host\":\"b\",\"unreachable\":\"it does not answer\"}}]",

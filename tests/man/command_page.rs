@@ -62,7 +62,8 @@ pub fn text() -> String {
     page.paragraph(
         "Given several times, commands run on one machine after another and stop at the first that fails. status and list ask all at once and show one\n\
          table with a column host; a machine that does not answer within --host-timeout is a row, unreachable, and the exit status is 1. With --json each\n\
-         row has a host, and a machine that did not answer is an object of host and unreachable, the reason.",
+         row has a host, and a machine that did not answer is an object of host and unreachable, the reason. One that has no app of that name is a row too,\n\
+         and an object of host and missing; the exit status is 1 when no machine has it.",
     );
     page.paragraph(
         "Where standard input is no terminal, and for several machines in one table, ssh asks for nothing (BatchMode). When the connection goes away, what\n\

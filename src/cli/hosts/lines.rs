@@ -105,7 +105,8 @@ fn table_of(
         match &answer.rows {
             Ok(told) if told.is_empty() => {
                 rows.push((answer, None));
-                below.push((host, Tone::Faint, "no apps".to_owned()));
+                let why = answer.missing.as_deref().unwrap_or("no apps");
+                below.push((host, Tone::Faint, printable(why).to_string()));
             }
             Ok(told) => {
                 rows.extend(told.iter().map(|row| (answer, Some(row))));
@@ -256,6 +257,7 @@ mod tests {
 
     fn answer(host: &str, rows: Result<Value, &str>) -> Answer {
         Answer {
+            missing: None,
             host: Host::parse(host).unwrap(),
             lacks: false,
             rows: match rows {

@@ -16,11 +16,16 @@ use crate::cli::{out, table};
 pub struct Answer {
     pub host: Host,
     pub rows: Result<Vec<Value>, String>,
+    /// It answered that it has none of what was asked for, in its words.
+    pub missing: Option<String>,
     /// Something wanted is not running there.
     pub lacks: bool,
 }
 
-/// Exit 1 when a machine did not answer, else 3 when something wanted is not running on one of them.
+/// What a machine says that has none of the apps asked for.
+const MISSING: &str = "no app is called ";
+
+/// Exit 1 when a machine did not answer or none has what was asked for, else 3 when something wanted is not running on one of them.
 pub async fn status(hosts: &[Host], call: Call, as_json: bool) -> anyhow::Result<ExitCode> {
     let answers = ask(hosts, &call).await;
     match as_json {
@@ -40,7 +45,8 @@ pub async fn list(hosts: &[Host], call: Call, as_json: bool) -> anyhow::Result<E
 }
 
 fn code(answers: &[Answer]) -> ExitCode {
-    if answers.iter().any(|one| one.rows.is_err()) {
+    let nowhere = answers.iter().all(|one| one.missing.is_some());
+    if nowhere || answers.iter().any(|one| one.rows.is_err()) {
         ExitCode::from(FAILED)
     } else if answers.iter().any(|one| one.lacks) {
         ExitCode::from(NOT_RUNNING)
@@ -57,8 +63,19 @@ async fn ask(hosts: &[Host], call: &Call) -> Vec<Answer> {
         asked.spawn(async move {
             let told = call.ask(&host).await;
             let lacks = told.as_ref().is_ok_and(|told| told.lacks);
-            let rows = told.and_then(|told| rows(&told.text));
-            (number, Answer { host, rows, lacks })
+            let missing = told.as_ref().err().filter(|why| why.starts_with(MISSING));
+            let missing = missing.cloned();
+            let rows = match missing {
+                Some(_) => Ok(vec![]),
+                None => told.and_then(|told| rows(&told.text)),
+            };
+            let answer = Answer {
+                host,
+                rows,
+                missing,
+                lacks,
+            };
+            (number, answer)
         });
     }
     let mut answers = asked.join_all().await;
@@ -74,12 +91,15 @@ fn rows(text: &[u8]) -> Result<Vec<Value>, String> {
     }
 }
 
-/// Each row with its `host`; a machine that did not answer as `host` and `unreachable`.
+/// Each row with its `host`; a machine that did not answer as `host` and `unreachable`, one that has none of the apps as `host` and `missing`.
 fn json_of(answers: &[Answer]) -> Value {
     let mut all = Vec::new();
-    for Answer { host, rows, .. } in answers {
-        let host = host.to_string();
-        match rows {
+    for answer in answers {
+        let host = answer.host.to_string();
+        if let Some(why) = &answer.missing {
+            all.push(json!({ "host": host, "missing": why }));
+        }
+        match &answer.rows {
             Ok(rows) => all.extend(rows.iter().cloned().map(|mut row| {
                 if let Value::Object(row) = &mut row {
                     row.insert("host".to_owned(), json!(host));
