@@ -29,6 +29,11 @@ pub struct Health {
 }
 
 impl Health {
+    /// It answers well, and has done so since it came up: one that has not answered yet is neither well nor unhealthy.
+    pub fn is_well(&self) -> bool {
+        self.ok && self.latency.is_some()
+    }
+
     /// `unhealthy: GET /healthz answered 503, 4 times`; None where it is well.
     pub fn why(&self) -> Option<String> {
         let times = match self.failures {

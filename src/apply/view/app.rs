@@ -127,7 +127,7 @@ impl App<'_> {
         let mut all = Healths::default();
         for health in known {
             all.asked += 1;
-            all.healthy += usize::from(health.ok && health.latency.is_some());
+            all.healthy += usize::from(health.is_well());
             all.unhealthy += usize::from(!health.ok);
         }
         Some(all)

@@ -75,11 +75,17 @@ pub enum State {
     Errored,
 }
 
-impl Row<'_> {
+impl State {
     /// It runs, and its `health` probe has failed too often.
+    pub fn is_unhealthy(self, health: Option<&Health>) -> bool {
+        self == State::Online && health.is_some_and(|health| !health.ok)
+    }
+}
+
+impl Row<'_> {
+    /// See [`State::is_unhealthy`].
     pub fn is_unhealthy(&self) -> bool {
-        let bad = self.health.as_ref().is_some_and(|health| !health.ok);
-        self.state == State::Online && bad
+        self.state.is_unhealthy(self.health.as_ref())
     }
 
     /// Its state as a person is told it: [`State`], or `unhealthy`.

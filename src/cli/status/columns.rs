@@ -211,15 +211,17 @@ fn next_run(next: SystemTime, now: SystemTime) -> Cell {
     Cell::from(format!("in {}", words::age(left)))
 }
 
-/// `ok 1.2ms`, the slowest of them; `2/4 ok` of several, `bad` of one.
+/// `ok 1.2ms`, the slowest of them; `2/4 ok` where not all have answered well, `bad` of one.
 fn health(rows: &[Row<'_>]) -> Option<Cell> {
     let known: Vec<&Health> = rows.iter().filter_map(|row| row.health.as_ref()).collect();
     let bad = known.iter().filter(|health| !health.ok).count();
+    let well = known.iter().filter(|health| health.is_well()).count();
     let slowest = known.iter().filter_map(|health| health.latency).max();
     match (known.len(), bad) {
         (0, _) => None,
         // None has answered well yet.
-        (_, 0) if slowest.is_none() => Some(Cell::new("-", Tone::Faint)),
+        (_, 0) if well == 0 => Some(Cell::new("-", Tone::Faint)),
+        (all, 0) if well < all => Some(Cell::new(format!("{well}/{all} ok"), Tone::Busy)),
         (_, 0) => {
             let slowest = slowest.map(|time| format!(" {}", words::response(time)));
             Some(Cell::new(
@@ -228,7 +230,7 @@ fn health(rows: &[Row<'_>]) -> Option<Cell> {
             ))
         }
         (1, _) => Some(Cell::new("bad", Tone::Bad)),
-        (all, _) => Some(Cell::new(format!("{}/{all} ok", all - bad), Tone::Bad)),
+        (all, _) => Some(Cell::new(format!("{well}/{all} ok"), Tone::Bad)),
     }
 }
 
