@@ -15,7 +15,7 @@
 //! | `model` | nothing of ours |
 //! | `config`, `units` | `model` |
 //! | `plan` | `model`, `units` |
-//! | `host`, `systemd`, `unit_files`, `journal`, `process`, `probe` | `model`; never each other |
+//! | `host`, `systemd`, `unit_files`, `journal`, `process`, `probe`, `terminal` | `model`; never each other |
 //! | `apply`, `private` | `plan`, `units`, `model` and the edges |
 //! | `watch`, `monit`, `metrics` | `apply`, `plan`, `units`, `model` and the edges |
 //! | `cli` | everything; nobody imports `cli` |
@@ -36,6 +36,7 @@ pub mod private;
 pub mod probe;
 pub mod process;
 pub mod systemd;
+pub mod terminal;
 pub mod unit_files;
 pub mod units;
 pub mod watch;

@@ -14,6 +14,7 @@ use crate::apply::view::figures::Since;
 use crate::apply::view::{self, Row, State, words};
 use crate::apply::{Machine, observe, watch};
 use crate::model::{Bytes, Reason};
+use crate::terminal::text;
 
 pub async fn run(targets: &[String], as_json: bool, user: bool) -> anyhow::Result<ExitCode> {
     let places = machine::places(user)?;
@@ -64,7 +65,7 @@ pub fn text(rows: &[Row<'_>], room: Option<usize>, colour: bool) -> String {
     for (row, note) in rows.iter().zip(&notes) {
         if !beside && !note.is_empty() {
             let name = name(row);
-            let line = format!("{name}: {}", layout::printable(note));
+            let line = format!("{name}: {}", text::harmless(note));
             let lines = match room {
                 Some(room) => layout::wrap(&line, room, 2),
                 None => vec![line],
@@ -126,7 +127,7 @@ fn columns(rows: &[Row<'_>], notes: &[String]) -> Vec<Column> {
             shrinks: None,
             cells: notes
                 .iter()
-                .map(|note| Some(Cell::from(layout::printable(note))))
+                .map(|note| Some(Cell::from(text::harmless(note))))
                 .collect(),
         });
     }

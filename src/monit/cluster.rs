@@ -97,16 +97,17 @@ pub enum Standing {
 }
 
 impl Instance {
-    /// It runs, and its probe says that it does not do its work.
-    pub fn ill(&self) -> bool {
-        self.state == State::Online && self.health.as_ref().is_some_and(|health| !health.ok)
+    /// See [`State::is_unhealthy`].
+    pub fn is_unhealthy(&self) -> bool {
+        self.state.is_unhealthy(self.health.as_ref())
     }
 }
 
 impl App {
-    pub fn online(&self) -> usize {
-        let online = |one: &&Instance| one.state == State::Online;
-        self.instances.iter().filter(online).count()
+    /// Instances that run and are not unhealthy: what `status` has under `up`.
+    pub fn ready(&self) -> usize {
+        let ready = |one: &&Instance| one.state == State::Online && !one.is_unhealthy();
+        self.instances.iter().filter(ready).count()
     }
 
     /// A job between two runs, or after its only one.
@@ -116,7 +117,7 @@ impl App {
 
     pub fn standing_of(&self, one: &Instance) -> Standing {
         match one.state {
-            State::Online if one.ill() => Standing::Bad,
+            State::Online if one.is_unhealthy() => Standing::Bad,
             State::Online => Standing::Well,
             State::Errored | State::WaitingRestart => Standing::Bad,
             State::Launching | State::Stopping => Standing::Passing,
@@ -134,7 +135,7 @@ impl App {
     /// The word for an instance: PM2's, and what PM2 has none for.
     pub fn word(&self, one: &Instance) -> &'static str {
         match one.state {
-            State::Online if one.ill() => "unhealthy",
+            State::Online if one.is_unhealthy() => "unhealthy",
             State::Stopped if self.rests(one) && matches!(self.state, "waiting" | "ended") => {
                 self.state
             }
@@ -142,13 +143,9 @@ impl App {
         }
     }
 
-    /// Half the places of its queue are taken: soon connections are dropped.
-    pub fn crowded(&self) -> bool {
-        let taken = |queue: Queue| {
-            queue.waiting > 0 && Some(queue.waiting.saturating_mul(2)) >= queue.limit
-        };
-        self.queue
-            .is_some_and(|queue| queue.limit.is_some() && taken(queue))
+    /// See [`Queue::is_crowded`].
+    pub fn is_crowded(&self) -> bool {
+        self.queue.is_some_and(Queue::is_crowded)
     }
 
     pub fn cpu(&self) -> Option<f64> {

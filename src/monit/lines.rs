@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use regex::{Regex, RegexBuilder};
 
-use super::text;
 use crate::journal::Stream;
+use crate::terminal::text;
 
 /// Lines kept.
 pub const KEPT: usize = 5_000;

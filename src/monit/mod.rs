@@ -17,7 +17,6 @@ mod sample;
 mod source;
 mod state;
 mod terminal;
-pub mod text;
 mod update;
 
 pub use run::{Options, run};

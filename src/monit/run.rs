@@ -24,6 +24,7 @@ use super::terminal::{self, Screen};
 use super::update::update;
 use crate::apply::Machine;
 use crate::journal::Scope;
+use crate::terminal::job;
 
 /// Between two screens, where nobody has pressed a key.
 const FRAME: Duration = Duration::from_millis(100);
@@ -31,8 +32,6 @@ const FRAME: Duration = Duration::from_millis(100);
 const MEASURE: Duration = Duration::from_secs(1);
 /// A measurement is followed by so many times its own length of rest: with thousands of instances in view, less often.
 const REST: u32 = 100;
-/// After a stop: a signal that ended it meanwhile has been heard by then.
-const GRACE: Duration = Duration::from_millis(20);
 /// Actions that wait.
 const WAITING: usize = 64;
 
@@ -87,15 +86,15 @@ fn signals() -> anyhow::Result<Signals> {
 
 /// Stops until it is brought to the front again; the exit code of what ended it meanwhile. Where nobody could bring it back it goes on at once.
 async fn suspend(screen: &mut Screen, signals: &mut Signals) -> anyhow::Result<Option<u8>> {
-    while terminal::may_stop() {
+    while job::may_stop() {
         screen.suspend()?;
-        if let Ok(Some(code)) = timeout(GRACE, signals.ending.recv()).await {
+        if let Ok(Some(code)) = timeout(job::GRACE, signals.ending.recv()).await {
             return Ok(Some(code));
         }
         // Its own.
         let _ = timeout(Duration::ZERO, signals.stop.recv()).await;
-        if terminal::is_in_front() {
-            terminal::go_on();
+        if job::is_in_front() {
+            job::go_on();
             break;
         }
     }

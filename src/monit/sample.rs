@@ -128,7 +128,7 @@ pub fn line(label: &str, stream: Stream, text: &str) -> Line {
     Line {
         label: label.to_owned(),
         stream,
-        text: super::text::harmless(text),
+        text: crate::terminal::text::harmless(text),
     }
 }
 

@@ -51,6 +51,7 @@ mod screen;
 mod sockets;
 mod status;
 mod status_watch;
+mod status_watch_stops;
 mod steered;
 mod sticky;
 mod talker;

@@ -2,7 +2,7 @@
 
 use crate::bed::{self, Bed};
 use crate::monit::{NUMBERED, app, apply};
-use crate::screen::{PATIENCE, Screen};
+use crate::screen::{PATIENCE, Screen, wait_gone, wait_stopped};
 
 fn has(screen: &Screen<'_>, ours: bool, when: &str) {
     let values = if ours {
@@ -22,12 +22,6 @@ fn pids(bed: &Bed, apps: &str) -> (String, String) {
     let monit = monit.trim().to_owned();
     let guard = bed.ok(&["pgrep", "-P", &monit, "-f", "__monit-guard"]);
     (monit, guard.trim().to_owned())
-}
-
-fn wait_gone(bed: &Bed, pid: &str) {
-    bed.wait_until("the process is gone", PATIENCE, || {
-        bed.run(&["test", "-e", &format!("/proc/{pid}")]).status != 0
-    });
 }
 
 #[test]
@@ -96,6 +90,8 @@ fn it_is_stopped_and_brought_back() {
             "TSTP" => drop(bed.ok(&["kill", "-s", "TSTP", &monit])),
             key => screen.keys(&[key]),
         }
+        // The words are there since the round before.
+        wait_stopped(bed, &monit);
         screen.shows("kept");
         screen.shows("Stopped");
         has(&screen, false, how);

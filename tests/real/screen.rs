@@ -7,6 +7,22 @@ use crate::bed::{Bed, Output};
 /// Generous: slow processors, other tests beside this one.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Until the process is stopped (`T` of proc_pid_stat(5)).
+pub fn wait_stopped(bed: &Bed, pid: &str) {
+    bed.wait_until("the process is stopped", PATIENCE, || {
+        let stat = bed.run(&["cat", &format!("/proc/{pid}/stat")]).stdout;
+        let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
+        state.is_some_and(|state| state.starts_with('T'))
+    });
+}
+
+/// Until there is none of this id.
+pub fn wait_gone(bed: &Bed, pid: &str) {
+    bed.wait_until("the process is gone", PATIENCE, || {
+        bed.run(&["test", "-e", &format!("/proc/{pid}")]).status != 0
+    });
+}
+
 /// One tmux server with one window, in which a shell runs. Ends with its drop.
 pub struct Screen<'a> {
     bed: &'a Bed,
@@ -16,6 +32,13 @@ pub struct Screen<'a> {
 impl<'a> Screen<'a> {
     /// A shell (dash: it sets nothing of the terminal itself) in a window of this size.
     pub fn open(bed: &'a Bed, name: &str, columns: u16, rows: u16) -> Screen<'a> {
+        let screen = Screen::of(bed, name, columns, rows, "env PS1='$ ' sh");
+        screen.wait("the shell's prompt", |text| text.starts_with('$'));
+        screen
+    }
+
+    /// This command in a window of its own, and no shell above it.
+    pub fn of(bed: &'a Bed, name: &str, columns: u16, rows: u16, command: &str) -> Screen<'a> {
         let screen = Screen {
             bed,
             name: name.to_owned(),
@@ -30,9 +53,8 @@ impl<'a> Screen<'a> {
             &columns,
             "-y",
             &rows,
-            "env PS1='$ ' sh",
+            command,
         ]);
-        screen.wait("the shell's prompt", |text| text.starts_with('$'));
         screen
     }
 

@@ -9,8 +9,10 @@ use super::together::Answer;
 use crate::apply::view::words;
 use crate::cli::status::{columns, layout};
 use crate::cli::table::{Cell, Tone};
-use crate::model::{Bytes, unseen};
+use crate::model::Bytes;
 use crate::process::Queue;
+// What another machine says must not steer this terminal.
+use crate::terminal::text::harmless;
 
 /// A row an app of each machine.
 pub fn apps(answers: &[Answer], room: Option<usize>, colour: bool) -> String {
@@ -115,7 +117,7 @@ fn table_of(
             }
             Err(why) => {
                 rows.push((answer, None));
-                below.push((host, Tone::Bad, format!("unreachable: {}", printable(why))));
+                below.push((host, Tone::Bad, format!("unreachable: {}", harmless(why))));
             }
         }
     }
@@ -157,22 +159,14 @@ fn table_of(
     text
 }
 
-/// What another machine says must not steer this terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|one| !unseen(*one))
-        .map(|one| if one.is_control() { ' ' } else { one })
-        .collect()
-}
-
 fn text(row: &Value, key: &str) -> Option<Cell> {
-    row[key].as_str().map(|text| Cell::from(printable(text)))
+    row[key].as_str().map(|text| Cell::from(harmless(text)))
 }
 
 fn instance(row: &Value) -> Option<String> {
     Some(format!(
         "{}@{}",
-        printable(row["name"].as_str()?),
+        harmless(row["name"].as_str()?),
         row["instance"].as_u64()?
     ))
 }
@@ -180,11 +174,11 @@ fn instance(row: &Value) -> Option<String> {
 /// Of an instance: why it is down, or unhealthy.
 fn why(row: &Value) -> Option<String> {
     if let Some(why) = row["why"].as_str() {
-        return Some(printable(why));
+        return Some(harmless(why));
     }
     (status(row)? == "unhealthy").then(|| {
         let detail = row["health"]["detail"].as_str().unwrap_or_default();
-        format!("unhealthy: {}", printable(detail))
+        format!("unhealthy: {}", harmless(detail))
     })
 }
 
@@ -208,7 +202,7 @@ fn tone(row: &Value) -> Tone {
 }
 
 fn state(row: &Value) -> Option<Cell> {
-    Some(Cell::new(printable(status(row)?), tone(row)))
+    Some(Cell::new(harmless(status(row)?), tone(row)))
 }
 
 fn cpu(row: &Value) -> Option<Cell> {
@@ -240,7 +234,7 @@ fn marks(row: &Value) -> Option<Cell> {
         let word = match mark["kind"].as_str()? {
             "old" => format!("old {}", mark["instances"].as_array().map_or(0, Vec::len)),
             "needs-daemon-reload" => "daemon-reload".to_owned(),
-            other => printable(other),
+            other => harmless(other),
         };
         if !words.contains(&word) {
             words.push(word);

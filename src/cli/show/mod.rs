@@ -3,22 +3,23 @@
 mod settings;
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::args::ShowArgs;
 use super::list::{restarted, tone, until, watcher_down};
-use super::status::{layout, problems, sheet};
+use super::status::{problems, sheet};
 use super::table::{self, Cell};
 use super::{control, machine, out, own_metrics, patience, shape};
 use crate::apply::observe;
 use crate::apply::view::figures::{Figures, Since};
-use crate::apply::view::{self, App, Row, words};
-use crate::model::{self, Bytes};
+use crate::apply::view::{self, App, Row, State, words};
+use crate::model::Bytes;
 use crate::plan::FileChange;
 use crate::plan::show::variables;
 use crate::systemd::Details;
+use crate::terminal::text;
 use crate::unit_files::Places;
 use crate::unit_files::health::Health;
 use crate::units::watcher::UNIT as WATCHER;
@@ -121,7 +122,8 @@ impl Shown<'_> {
             "generation",
             app.generation.map(|number| number.to_string()),
         );
-        for mark in problems::marks(app, if self.user { "--user " } else { "" }) {
+        let user = if self.user { "--user " } else { "" };
+        for mark in problems::marks(app, user) {
             optional("mark", Some(mark));
         }
         let units: Vec<&str> = self.units.units.iter().map(|u| u.name.as_str()).collect();
@@ -129,7 +131,7 @@ impl Shown<'_> {
         let mut text = pairs_text(&pairs, "");
         for (row, details) in app.rows.iter().zip(self.details) {
             text.push_str(&format!("\n{}@{}\n", facts.app, row.instance));
-            text.push_str(&pairs_text(&of_instance(row, details, colour), "  "));
+            text.push_str(&pairs_text(&of_instance(row, details, user, colour), "  "));
             let metrics = own_metrics::pairs(&row.custom);
             if !metrics.is_empty() {
                 let metrics: Vec<(&str, String)> = metrics
@@ -144,11 +146,16 @@ impl Shown<'_> {
     }
 }
 
-fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static str, String)> {
+fn of_instance(
+    row: &Row<'_>,
+    details: &Details,
+    user: &str,
+    colour: bool,
+) -> Vec<(&'static str, String)> {
     let mut pairs = vec![("status", table::paint(row.status(), tone(row), colour))];
     let mut optional = |name, value: Option<String>| {
         if let Some(value) = value {
-            pairs.push((name, layout::printable(&value)));
+            pairs.push((name, text::harmless(&value)));
         }
     };
     optional("why", row.why.clone());
@@ -174,12 +181,8 @@ fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static 
     optional("tasks", details.tasks.map(|tasks| tasks.to_string()));
     let figures = Figures::of(std::slice::from_ref(row), &Since::default());
     optional("requests", sheet::requests(&figures));
-    optional(
-        "health",
-        row.health
-            .as_ref()
-            .map(|health| health_text(health, row.facts.health.as_ref(), now)),
-    );
+    let health = row.health.as_ref().map(|health| health_text(health, now));
+    optional("health", health.or_else(|| unasked(row, user)));
     optional("says", details.status_text.clone());
     optional("invocation", details.invocation_id.clone());
     let changed = details
@@ -189,28 +192,32 @@ fn of_instance(row: &Row<'_>, details: &Details, colour: bool) -> Vec<(&'static 
     pairs
 }
 
-/// The watcher writes down what it heard at once, but where only the response time changes: that every five seconds.
-const WRITTEN: Duration = Duration::from_secs(5);
+/// Of an instance that runs and is of no known health though it has a probe. It comes up, and is asked first within an interval; or the watcher is away.
+fn unasked(row: &Row<'_>, user: &str) -> Option<String> {
+    let probe = row.facts.health.as_ref()?;
+    let comes_up = row.uptime.is_some_and(|age| age <= probe.interval);
+    (row.state == State::Online).then(|| match comes_up {
+        true => "not asked yet".to_owned(),
+        false => {
+            format!("not known: nobody has asked lately; systemctl {user}status {WATCHER}")
+        }
+    })
+}
 
-/// `answered in 1.2ms, heard 3s ago`, `unhealthy, failed 3x: connection refused, heard 1s ago`. Of one that the watcher should have asked since, that.
-fn health_text(health: &Health, probe: Option<&model::Health>, now: SystemTime) -> String {
+/// `answered in 1.2ms, heard 3s ago`, `unhealthy, failed 3x: connection refused, heard 1s ago`.
+fn health_text(health: &Health, now: SystemTime) -> String {
     let mut text = match (health.ok, health.latency) {
         (true, Some(latency)) => format!("answered in {}", words::response(latency)),
         (true, None) => "has not answered well yet".to_owned(),
         (false, _) => "unhealthy".to_owned(),
     };
-    match (health.failures, health.ok && health.latency.is_some()) {
+    match (health.failures, health.is_well()) {
         (0, _) => {}
         (times, true) => text += &format!(", then failed {times}x: {}", health.detail),
         (times, false) => text += &format!(", failed {times}x: {}", health.detail),
     }
     let ago = now.duration_since(health.at).unwrap_or_default();
     text += &format!(", heard {} ago", words::age(ago));
-    // Twice, for a watcher that was busy.
-    let due = |probe: &model::Health| 2 * (probe.interval + probe.timeout) + WRITTEN;
-    if probe.is_some_and(|probe| ago > due(probe)) {
-        text += &format!("; nobody has asked since: systemctl status {WATCHER}");
-    }
     text
 }
 
@@ -291,6 +298,8 @@ impl Shown<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -304,16 +313,7 @@ mod tests {
                 detail: "GET / answered 503".to_owned(),
                 at: now - Duration::from_secs(ago),
             };
-            let probe = model::Health {
-                probe: model::Probe::Exec {
-                    command: "true".to_owned(),
-                },
-                interval: Duration::from_secs(10),
-                timeout: Duration::from_secs(5),
-                threshold: 3,
-                restart: false,
-            };
-            health_text(&health, Some(&probe), now)
+            health_text(&health, now)
         };
         assert_eq!(
             said(true, Some(1_240), 0, 3),
@@ -329,7 +329,7 @@ mod tests {
         );
         assert_eq!(
             said(false, Some(1_240), 4, 36),
-            "unhealthy, failed 4x: GET / answered 503, heard 36s ago; nobody has asked since: systemctl status rpmctl-watch.service"
+            "unhealthy, failed 4x: GET / answered 503, heard 36s ago"
         );
     }
 }

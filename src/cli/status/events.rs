@@ -8,6 +8,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::terminal::job;
+
 /// As shells have it: 128 and the signal's number.
 const HUNG_UP: u8 = 129;
 const QUIT: u8 = 131;
@@ -101,9 +103,13 @@ async fn quits(keys: &mut Option<AsyncFd<Stdin>>) -> bool {
     };
     let pressed = match stdin.readable().await {
         Ok(mut ready) => {
+            ready.clear_ready();
+            // Keys are another's; a reader in the background is stopped (SIGTTIN).
+            if !job::is_in_front() {
+                return false;
+            }
             let mut bytes = [0; 64];
             let count = rustix::io::read(stdin.get_ref(), &mut bytes).unwrap_or(0);
-            ready.clear_ready();
             bytes[..count].to_vec()
         }
         Err(_) => vec![],

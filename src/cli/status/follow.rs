@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::events::{Event, Events};
 use super::screen::{self, Screen};
@@ -15,6 +15,7 @@ use crate::apply::view::figures::Sample;
 use crate::cli::table::{self, Tone};
 use crate::cli::{machine, out, patience, report};
 use crate::systemd::Watch;
+use crate::terminal::job;
 
 /// However fast instances come and go, there is so much time between two looks.
 const APART: Duration = Duration::from_millis(250);
@@ -47,7 +48,10 @@ pub async fn run(wish: Wish, every: Duration) -> anyhow::Result<ExitCode> {
         code = events.end() => return Ok(code),
         found = patience::answered(first) => found?,
     };
-    let mut show = Show::new(live, every)?;
+    let mut show = Show::new(live, every);
+    if let Some(code) = show.settle(Event::Again, &mut events).await? {
+        return Ok(code);
+    }
     if show.found(found)?.is_gone() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -58,10 +62,11 @@ pub async fn run(wish: Wish, every: Duration) -> anyhow::Result<ExitCode> {
         loop {
             tokio::select! {
                 biased;
-                event = events.next() => match event {
-                    Event::End(code) => return Ok(code),
-                    event => show.heard(event)?,
-                },
+                event = events.next() => {
+                    if let Some(code) = show.heard(event, &mut events).await? {
+                        return Ok(code);
+                    }
+                }
                 () = sleep_until(due) => break,
                 () = changed(&mut eye.changes) => {
                     due = due.min(soonest.max(Instant::now() + TOGETHER));
@@ -76,10 +81,11 @@ pub async fn run(wish: Wish, every: Duration) -> anyhow::Result<ExitCode> {
             loop {
                 tokio::select! {
                     biased;
-                    event = events.next() => match event {
-                        Event::End(code) => return Ok(code),
-                        event => show.heard(event)?,
-                    },
+                    event = events.next() => {
+                        if let Some(code) = show.heard(event, &mut events).await? {
+                            return Ok(code);
+                        }
+                    }
                     found = &mut looking => break found,
                     () = sleep_until(silence) => {
                         show.silent(begun.elapsed())?;
@@ -176,16 +182,16 @@ impl Shown {
 }
 
 impl Show {
-    fn new(live: bool, every: Duration) -> io::Result<Show> {
-        Ok(Show {
+    fn new(live: bool, every: Duration) -> Show {
+        Show {
             every,
-            screen: live.then(Screen::open).transpose()?,
+            screen: live.then(Screen::new),
             sheet: Sheet::default(),
             none: false,
             note: None,
             at: String::new(),
             trouble: None,
-        })
+        }
     }
 
     fn found(&mut self, found: Found) -> io::Result<Shown> {
@@ -234,14 +240,31 @@ impl Show {
         Ok(())
     }
 
-    /// The terminal has another size, or is to be left to others for a while.
-    fn heard(&mut self, event: Event) -> io::Result<()> {
-        match (event, &mut self.screen) {
-            (Event::Stop, Some(screen)) => screen.stop()?,
-            (Event::Again, Some(screen)) => screen.again()?,
-            _ => {}
+    /// With the exit code, where it is to end.
+    async fn heard(&mut self, event: Event, events: &mut Events) -> io::Result<Option<ExitCode>> {
+        let ends = self.settle(event, events).await?;
+        if ends.is_none() {
+            self.draw()?;
         }
-        self.draw().map(drop)
+        Ok(ends)
+    }
+
+    /// Takes the terminal, or leaves it to others for a while.
+    async fn settle(&mut self, event: Event, events: &mut Events) -> io::Result<Option<ExitCode>> {
+        let stops = match event {
+            Event::End(code) => return Ok(Some(code)),
+            Event::Resize => return Ok(None),
+            Event::Stop => true,
+            // In the background it would draw on what others show.
+            Event::Again => !job::is_in_front(),
+        };
+        if let Some(screen) = &mut self.screen {
+            if stops && let Some(code) = suspend(screen, events).await? {
+                return Ok(Some(code));
+            }
+            screen.take()?;
+        }
+        Ok(None)
     }
 
     fn draw(&self) -> io::Result<Shown> {
@@ -278,6 +301,22 @@ impl Show {
         }
         text
     }
+}
+
+/// Stops until it is brought to the front again; the exit code of what ended it meanwhile. Where nobody could bring it back it goes on at once.
+async fn suspend(screen: &mut Screen, events: &mut Events) -> io::Result<Option<ExitCode>> {
+    while job::may_stop() {
+        screen.suspend()?;
+        // Its own SIGTSTP is heard here, too.
+        if let Ok(code) = timeout(job::GRACE, events.end()).await {
+            return Ok(Some(code));
+        }
+        if job::is_in_front() {
+            job::go_on();
+            break;
+        }
+    }
+    Ok(None)
 }
 
 fn written(text: String) -> io::Result<Shown> {

@@ -3,7 +3,6 @@
 use unicode_width::UnicodeWidthChar;
 
 use crate::cli::table::{self, Cell, Tone, width};
-use crate::model::unseen;
 
 /// One thing that is told of each row.
 #[derive(Clone, Debug)]
@@ -160,13 +159,6 @@ pub fn painted(
         }
         text.push('\n');
     }
-}
-
-/// What an app or its files say, without what a terminal would take for an order and what is not seen but changes the line.
-pub fn printable(text: &str) -> String {
-    let harmless = |one: char| if one.is_control() { '?' } else { one };
-    let seen = text.chars().filter(|one| !unseen(*one));
-    seen.map(harmless).collect()
 }
 
 /// The text in at most `room` columns of a terminal; what is cut off is told by `…`. Of an instance's name the number stays: `thumbn…@12`.
@@ -373,11 +365,6 @@ mod tests {
             assert!(shorten(text, width).width() <= width);
         }
         assert_eq!(clip("\x1b[31mserver\x1b[0m x", 3), "\x1b[31mser\x1b[0m");
-    }
-
-    #[test]
-    fn text_of_others_stays_in_its_line() {
-        assert_eq!(printable("a\x1b[2J\u{202e}b\u{2066}c\u{200d}é"), "a?[2Jbcé");
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use rustix::process::{self, Signal};
 use rustix::termios::{self, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
 use super::layout::clip;
+use crate::terminal::job;
 
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
@@ -34,18 +34,17 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Clears the terminal. Keys are neither shown nor kept for the shell.
-    pub fn open() -> io::Result<Screen> {
-        let mut screen = Screen {
+    /// Nothing happens to the terminal until [`Screen::take`].
+    pub fn new() -> Screen {
+        Screen {
             keys: None,
             taken: false,
-        };
-        screen.take()?;
-        Ok(screen)
+        }
     }
 
-    /// Of a process in the background the kernel makes one that is stopped (SIGTTOU), until it is in front again.
-    fn take(&mut self) -> io::Result<()> {
+    /// Clears the terminal; keys are neither shown nor kept for the shell. Also when it is taken: somebody else may have used it meanwhile (SIGSTOP). Of a
+    /// process in the background the kernel makes one that is stopped (SIGTTOU), whatever is to end it.
+    pub fn take(&mut self) -> io::Result<()> {
         if let Ok(before) = termios::tcgetattr(io::stdin()) {
             let before = self.keys.take().unwrap_or(before);
             let mut now = before.clone();
@@ -66,6 +65,11 @@ impl Screen {
         if !std::mem::take(&mut self.taken) {
             return;
         }
+        // What is another's now is not set by us.
+        if !job::is_in_front() {
+            let _ = write(&format!("{WRAP_LINES}{SHOW_CURSOR}"));
+            return;
+        }
         if let Some(before) = self.keys.take() {
             let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
@@ -73,17 +77,10 @@ impl Screen {
         let _ = write(&format!("{WRAP_LINES}{SHOW_CURSOR}\n"));
     }
 
-    /// Gives the terminal back, stops this process, and takes it again when it goes on.
-    pub fn stop(&mut self) -> io::Result<()> {
+    /// Gives the terminal back and stops this job, as Ctrl-Z does; returns when it goes on, which may be in the background.
+    pub fn suspend(&mut self) -> io::Result<()> {
         self.give_back();
-        // SIGTSTP itself is heard by us.
-        process::kill_process(process::getpid(), Signal::STOP)?;
-        self.take()
-    }
-
-    /// Takes it again, after a stop that could not be heard (SIGSTOP): somebody else may have used it.
-    pub fn again(&mut self) -> io::Result<()> {
-        self.take()
+        job::stop()
     }
 
     /// Puts the lines on the screen, as many as there is room for.

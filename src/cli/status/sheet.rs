@@ -10,6 +10,7 @@ use crate::apply::view::{App, Ended, words};
 use crate::cli::table::{self, Cell};
 use crate::model::{Bytes, Mode};
 use crate::process::Queue;
+use crate::terminal::text;
 
 /// Needs nothing of what it was made from, so that it can be drawn again when the terminal changes.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +75,7 @@ impl Sheet {
         }
         text.push_str(&layout::render(self.table.clone(), room, colour));
         for problem in &self.problems {
-            let line = format!("{}: {}", problem.app, layout::printable(&problem.text));
+            let line = format!("{}: {}", problem.app, text::harmless(&problem.text));
             let lines = match room {
                 Some(room) => layout::wrap(&line, room, 2),
                 None => vec![line],
@@ -101,7 +102,7 @@ fn head(app: &App<'_>, at: Moment<'_>) -> Vec<(&'static str, Cell)> {
     let mut pairs: Vec<(&'static str, Cell)> = Vec::new();
     let mut say = |name, text: Option<String>| {
         if let Some(text) = text {
-            pairs.push((name, Cell::from(layout::printable(&text))));
+            pairs.push((name, Cell::from(text::harmless(&text))));
         }
     };
     say("file", Some(facts.file.display().to_string()));

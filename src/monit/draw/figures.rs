@@ -8,10 +8,10 @@ use ratatui::widgets::{RenderDirection, Sparkline, SparklineBar, Widget};
 use super::super::cluster::{App, Instance, Target};
 use super::super::history::Point;
 use super::super::state::State;
-use super::super::text;
 use super::{Tone, bytes, percent, put, span, style, title, tone_of_app, tone_of_instance};
 use crate::apply::view::words;
 use crate::process::{Queue, Requests};
+use crate::terminal::text;
 use crate::unit_files::health::Health;
 
 /// Columns before the bars.
@@ -187,7 +187,7 @@ fn of_all(state: &State) -> Vec<Line<'static>> {
             let told = trouble(one).map(|why| format!("@{}: {why}", one.number));
             lines.extend(told.map(|words| of(app, &words, tone_of_instance(app, one))));
         }
-        if let Some(queue) = app.queue.filter(|_| app.crowded()) {
+        if let Some(queue) = app.queue.filter(|_| app.is_crowded()) {
             lines.push(of(app, &format!(": {}", waiting(queue)), Tone::Bad));
         }
     }
@@ -205,7 +205,7 @@ fn of_all(state: &State) -> Vec<Line<'static>> {
 fn of_app(state: &State, app: &App) -> Vec<Line<'static>> {
     let mut first = vec![span(
         state,
-        format!("{} {}/{}", app.state, app.online(), app.instances.len()),
+        format!("{} {}/{}", app.state, app.ready(), app.instances.len()),
         tone_of_app(app),
     )];
     let youngest = app
@@ -268,7 +268,7 @@ fn of_instance(state: &State, app: &App, one: &Instance) -> Vec<Line<'static>> {
 
 /// Why it is down, or what its probe says.
 fn trouble(one: &Instance) -> Option<String> {
-    let ill = one.health.as_ref().filter(|_| one.ill());
+    let ill = one.health.as_ref().filter(|_| one.is_unhealthy());
     let ill = ill.and_then(Health::why).map(|why| text::harmless(&why));
     one.why.clone().or(ill)
 }
@@ -341,7 +341,7 @@ fn waiting(queue: Queue) -> String {
 fn healthy(state: &State, app: &App) -> Option<Line<'static>> {
     let known = || app.instances.iter().filter_map(|one| one.health.as_ref());
     let slowest = known().filter_map(|health| health.latency).max()?;
-    let well = known().filter(|health| health.ok).count();
+    let well = known().filter(|health| health.is_well()).count();
     let text = format!(
         "healthy {well} of {}, slowest answer {}",
         app.instances.len(),

@@ -7,12 +7,12 @@ use ratatui::text::{Line, Span};
 
 use super::super::cluster::{App, Instance, Standing};
 use super::super::state::{Mode, Node, Pane, State};
-use super::super::text;
 use super::{
     Tone, bytes, has_keys, online, percent, put, span, style, title, tone_of, tone_of_app,
     tone_of_instance,
 };
 use crate::apply::view;
+use crate::terminal::text;
 
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let typing = state.mode == Mode::Typing(Pane::List);
@@ -105,7 +105,7 @@ fn line<'a>(state: &'a State, node: &Node<'a>, width: u16) -> Line<'a> {
         }
         Node::App(app) => Cells {
             up: (
-                format!("{}/{}", app.online(), app.instances.len()),
+                format!("{}/{}", app.ready(), app.instances.len()),
                 tone_of_app(app),
             ),
             cpu: app.cpu(),
@@ -163,7 +163,7 @@ fn line<'a>(state: &'a State, node: &Node<'a>, width: u16) -> Line<'a> {
 /// `!` where somebody should look: what is down, ill or crowded, and what is not as rpmctl wrote it.
 fn attention(app: &App) -> (&'static str, Tone) {
     let missed = |one: &Instance| one.state == view::State::Stopped && !app.rests(one);
-    if app.standing() == Standing::Bad || app.crowded() {
+    if app.standing() == Standing::Bad || app.is_crowded() {
         ("!", Tone::Bad)
     } else if !app.drift.is_empty() || app.boots && app.instances.iter().any(missed) {
         ("!", Tone::Busy)
@@ -175,7 +175,7 @@ fn attention(app: &App) -> (&'static str, Tone) {
 /// Told apart without colour too.
 fn mark(app: &App, one: &Instance) -> &'static str {
     match one.state {
-        view::State::Online if one.ill() => "bad",
+        view::State::Online if one.is_unhealthy() => "bad",
         view::State::Online => "up",
         view::State::Errored => "err",
         view::State::Stopped if app.rests(one) => "-",

@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 
 use super::super::lines::{self, label_width};
 use super::super::state::{Mode, Pane, State};
-use super::super::text;
 use super::{Tone, has_keys, put, span, style, title};
 use crate::journal::Stream;
+use crate::terminal::text;
 
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let of = match &state.followed {

@@ -16,8 +16,8 @@ use ratatui::text::{Line, Span};
 use super::cluster::{App, Instance, Standing};
 use super::layout::LEAST;
 use super::state::{Mode, Pane, State};
-use super::text;
 use crate::apply::view;
+use crate::terminal::text;
 
 /// What something means; its look follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn tone_of_standing(standing: Standing) -> Tone {
 fn tone_of_app(app: &App) -> Tone {
     match app.standing() {
         // A job of several that has some to do.
-        Standing::Resting if app.online() > 0 => Tone::Good,
+        Standing::Resting if app.ready() > 0 => Tone::Good,
         standing => tone_of_standing(standing),
     }
 }
@@ -95,13 +95,13 @@ fn online<'a>(apps: impl Iterator<Item = &'a App> + Clone) -> (String, Tone) {
             .flat_map(|app| app.instances.iter().map(move |one| (app, one)))
     };
     let wanted = all().filter(|(app, one)| !app.rests(one)).count();
-    let online = apps.clone().map(App::online).sum::<usize>();
+    let ready = apps.clone().map(App::ready).sum::<usize>();
     let worst = all().map(|(app, one)| app.standing_of(one)).max();
     let tone = match worst {
         None | Some(Standing::Well | Standing::Resting) => Tone::Good,
         Some(worst) => tone_of_standing(worst),
     };
-    (format!("{online}/{wanted}"), tone)
+    (format!("{ready}/{wanted}"), tone)
 }
 
 pub fn draw(state: &State, frame: &mut Frame<'_>) {

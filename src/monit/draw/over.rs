@@ -9,8 +9,8 @@ use super::super::action::{Order, Verb};
 use super::super::cluster::Target;
 use super::super::keys::BINDINGS;
 use super::super::state::{Given, Mode, Pane, State};
-use super::super::text;
 use super::{Tone, put, span, style};
+use crate::terminal::text;
 
 /// The last row: what goes on or went wrong, else which keys there are.
 pub fn footer(state: &State, row: Rect, buffer: &mut Buffer) {

@@ -14,8 +14,8 @@ use super::draw;
 use crate::monit::action::Action;
 use crate::monit::sample;
 use crate::monit::state::State;
-use crate::monit::text;
 use crate::monit::update::update;
+use crate::terminal::text;
 
 #[test]
 fn a_terminal_of_another_size_than_the_state_is_drawn_nothing_on() {

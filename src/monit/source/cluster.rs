@@ -15,8 +15,8 @@ use crate::apply::{Machine, observe};
 use crate::journal::LogApp;
 use crate::monit::action::Action;
 use crate::monit::cluster::{App, Instance};
-use crate::monit::text;
 use crate::systemd::News;
+use crate::terminal::text;
 use crate::unit_files::flushed;
 use crate::units::{AppUnits, Facts};
 

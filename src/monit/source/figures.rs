@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::monit::action::{Measured, Wanted};
-use crate::monit::text;
 use crate::process::custom::{self, Kind, number};
 use crate::process::{self, Hierarchy, Usage, requests};
+use crate::terminal::text;
 use crate::unit_files::{Places, health};
 
 /// Lines shown of what an app tells of itself.

@@ -9,7 +9,7 @@ use crate::journal::text::label;
 use crate::journal::{Entry, LogApp, Query, Scope, read};
 use crate::monit::action::Action;
 use crate::monit::lines::{KEPT, Line};
-use crate::monit::text;
+use crate::terminal::text;
 
 /// Lines of the past.
 const PAST: u64 = 200;

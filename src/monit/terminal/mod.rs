@@ -3,7 +3,6 @@
 //! A thread of its own writes, one screen at a time: where the terminal does not take what is written (Ctrl-S, a dead connection), keys and signals are
 //! still heard. Leaving by the front door, a signal or a panic restores it here; a SIGKILL leaves that to the `guard`.
 
-mod job;
 mod taken;
 
 use std::io::{self, Write};
@@ -19,7 +18,7 @@ use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use rustix::termios::tcgetwinsize;
 use tokio::sync::Notify;
 
-pub use job::{go_on, is_in_front, may_stop};
+use crate::terminal::job;
 pub(super) use taken::leaving;
 use taken::{entering, give_back, is_taken, lend, take};
 

@@ -157,7 +157,7 @@ fn sideways(state: &mut State, right: bool) {
         (Pane::Logs, true) if !state.wrap => state.lines.left += SIDEWAYS,
         (Pane::Logs, _) => state.lines.left = state.lines.left.saturating_sub(SIDEWAYS),
     }
-    state.lines.left = state.lines.left.min(super::super::text::LONGEST);
+    state.lines.left = state.lines.left.min(crate::terminal::text::LONGEST);
 }
 
 fn hold(state: &mut State) {

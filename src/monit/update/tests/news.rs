@@ -77,7 +77,7 @@ fn a_state_that_systemd_tells_of_shows_at_once_and_is_noted() {
     assert_eq!(update(&mut state, changed), []);
     let api = state.app("api-server").unwrap();
     assert_eq!(
-        (api.online(), api.instances[2].state),
+        (api.ready(), api.instances[2].state),
         (3, view::State::Stopping)
     );
     assert_eq!(

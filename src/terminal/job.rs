@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use rustix::process::{
     Pid, Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_current_process_group,
@@ -22,9 +23,12 @@ pub fn go_on() {
     let _ = kill_current_process_group(Signal::CONT);
 }
 
-/// Whether the terminal is this job's, and not the shell's or another's. True where there is no telling.
+/// After a stop: a signal that ended it meanwhile has been heard by then.
+pub const GRACE: Duration = Duration::from_millis(20);
+
+/// Whether the terminal on stdout is this job's, and not the shell's or another's. True where there is no telling.
 pub fn is_in_front() -> bool {
-    tcgetpgrp(io::stdin()).map_or(true, |front| front == getpgrp())
+    tcgetpgrp(io::stdout()).map_or(true, |front| front == getpgrp())
 }
 
 /// Whether there is a shell in this session that would go on, and could let this job go on again: the kernel's rule for SIGTSTP too. Who stopped without one,
