@@ -1,6 +1,9 @@
 //! `health`: who is asked, what is told of it, what a reload waits for, and who is restarted.
 
+mod users;
+
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use crate::apps::{self, PATIENCE, Run, apply, fails, ok, property, runs, units, write};
 use crate::bed::Bed;
@@ -253,6 +256,10 @@ fn connections_and_commands_tell_each_instance() {
     bed.ok(&["systemctl", "stop", WATCHER]);
     bed.sh_ok("sed -i 's/\"at\":[0-9]*/\"at\":1/' /run/rpmctl/health/any@0");
     assert!(!known() && !measured());
+    let why = "not known: nobody has asked lately; systemctl status rpmctl-watch.service";
+    bed.wait_until("show says why", PATIENCE, || {
+        ok(bed, &["show", "any"]).contains(why)
+    });
     bed.ok(&["systemctl", "start", WATCHER]);
     bed.wait_until("it is known again", PATIENCE, known);
 
@@ -334,6 +341,12 @@ fn instances_that_cannot_be_told_apart_are_not_restarted() {
 /// One of two instances of `tcp` is unhealthy.
 fn is_told_of(bed: &Bed) {
     let seen = |args: &[&str]| bed.cmd(args).env("COLUMNS", "80").run();
+    let json = || bed.run(&["rpmctl", "status", "tcp", "--json"]);
+    let health = serde_json::json!({ "asked": 2, "healthy": 1, "unhealthy": 1 });
+    bed.wait_until("both are asked", PATIENCE, || {
+        let apps: Value = serde_json::from_str(&json().stdout).unwrap_or_default();
+        apps[0]["health"] == health
+    });
     let status = seen(&["rpmctl", "status", "tcp", "exec"]);
     assert_eq!(status.status, 3, "{status}");
     let row = |text: &str, name: &str| -> Vec<String> {
@@ -353,7 +366,7 @@ fn is_told_of(bed: &Bed) {
         "{status}"
     );
 
-    let json = bed.run(&["rpmctl", "status", "tcp", "--json"]);
+    let json = json();
     assert_eq!(json.status, 3, "{json}");
     let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
     let app = &json[0];
@@ -361,7 +374,6 @@ fn is_told_of(bed: &Bed) {
         (&app["status"], &app["online"], &app["ready"], &app["lacks"]),
         (&"unhealthy".into(), &2.into(), &1.into(), &true.into())
     );
-    let health = serde_json::json!({ "asked": 2, "healthy": 1, "unhealthy": 1 });
     assert_eq!(app["health"], health);
     assert_eq!(app["rows"][1]["status"], "online");
     assert_eq!(app["rows"][1]["health"]["ok"], false);
@@ -377,56 +389,10 @@ fn is_told_of(bed: &Bed) {
         list.stdout.contains("\ntcp@1: unhealthy: a connection: "),
         "{list}"
     );
-    assert!(list.stdout.lines().all(|line| line.len() <= 80), "{list}");
+    assert!(list.stdout.lines().all(|line| line.width() <= 80), "{list}");
 
     let show = bed.ok(&["rpmctl", "show", "tcp"]);
     let probe = "a connection on port 4610 plus its number every 1500ms, for 1500ms at most; unhealthy after 2 failures in a row";
     assert!(show.contains(probe), "{show}");
     assert!(show.contains("unhealthy, failed "), "{show}");
-}
-
-#[test]
-fn under_a_users_manager() {
-    let bed = &apps::bed();
-    bed.write_as("app", "/home/app/asked.py", 0o644, SERVER);
-    let health = format!("http = \"/healthz\", restart = true, {OFTEN}");
-    let text = asked("web", 4650, 2, &health, CLUSTER)
-        + &asked(
-            "job",
-            4660,
-            1,
-            &format!("exec = \"test -e /home/app/asked.py\", {OFTEN}"),
-            "",
-        );
-    bed.write_as("app", "/home/app/ecosystem.toml", 0o644, text);
-    let user = |args: &[&str]| bed.cmd(args).user("app").dir("/home/app").ok();
-    user(&["rpmctl", "--user", "apply"]);
-    let pid = || {
-        user(&[
-            "systemctl",
-            "--user",
-            "show",
-            "--value",
-            "-p",
-            "MainPID",
-            "web@1",
-        ])
-    };
-    let before = pid();
-    let folder = user(&["sh", "-c", "echo $XDG_RUNTIME_DIR/rpmctl/health"]);
-    let folder = folder.trim();
-    for name in ["web@0", "web@1", "job@0"] {
-        bed.wait_until("it is well", PATIENCE, || {
-            bed.run(&["cat", &format!("{folder}/{name}")])
-                .stdout
-                .starts_with("{\"ok\":true,")
-        });
-    }
-    bed.write("/srv/sick-web-1", 0o644, before.trim());
-    bed.wait_until("it is restarted", PATIENCE, || {
-        user(&["rpmctl", "--user", "list"]).contains("restarted for health 1x")
-    });
-    assert_ne!(pid(), before);
-    user(&["rpmctl", "--user", "delete", "all"]);
-    assert!(!bed.exists(folder));
 }

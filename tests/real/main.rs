@@ -31,6 +31,7 @@ mod logs;
 mod logs_follow;
 mod logs_form;
 mod metrics;
+mod metrics_endpoint;
 mod monit;
 mod monit_ends;
 mod namespaces;

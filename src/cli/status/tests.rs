@@ -1,15 +1,16 @@
 //! Screens of made-up machines, as they are at 80, 120 and 200 columns and without an end: `screens/NAME-COLUMNS.txt`, which UPDATE_EXPECTED=1 rewrites.
 
-use std::collections::BTreeMap;
+mod figures;
+
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use unicode_width::UnicodeWidthStr;
 
 use super::columns::Moment;
 use super::sheet::Sheet;
-use crate::apply::view::figures::{Figures, Sample, Since};
-use crate::apply::view::{App, Ended, Mark, Row, State, words};
+use crate::apply::view::figures::Since;
+use crate::apply::view::{App, Ended, Mark, Row, State};
 use crate::cli::list;
 use crate::process::custom::Metrics;
 use crate::process::requests::Histogram;
@@ -303,18 +304,20 @@ fn an_app_is_as_well_as_its_instances() {
             ..row
         })
     };
-    for (bad, asked, state, ready, healths) in [
-        (0, 0, "online", 4, [0, 0, 0]),
+    for (bad, asked, state, ready, healths, shown) in [
+        (0, 0, "online", 4, [0, 0, 0], "4/4  online"),
         // The last has not answered yet.
-        (0, 4, "online", 4, [4, 3, 0]),
-        (2, 3, "unhealthy", 2, [3, 1, 2]),
-        (4, 4, "unhealthy", 0, [4, 0, 4]),
+        (0, 4, "online", 4, [4, 3, 0], "  3/4 ok  "),
+        (2, 3, "unhealthy", 2, [3, 1, 2], "  1/3 ok  "),
+        (4, 4, "unhealthy", 0, [4, 0, 4], "  0/4 ok  "),
     ] {
         let app = of(bad, asked);
         let known = app.health().expect("it is asked");
         let known = [known.asked, known.healthy, known.unhealthy];
         assert_eq!((app.state(), app.ready(), known), (state, ready, healths));
         assert_eq!((app.online(), app.lacks()), (4, bad > 0));
+        let text = Sheet::of_apps(&[app], false, at(&Since::default())).text(None, false);
+        assert!(text.contains(shown), "{shown}: {text}");
     }
     // One that stops is not asked.
     let mut stopping = of(1, 4);
@@ -353,58 +356,4 @@ fn a_users_commands_name_the_user() {
          `rpmctl --user apply /srv/shop/ecosystem.toml` writes it anew; systemd has not read its unit files since they changed; \
          `systemctl --user daemon-reload`"
     );
-}
-
-#[test]
-fn between_two_looks() {
-    let facts = facts("api", 3, "");
-    let look = |usec: u64, count: u64| {
-        app(&facts, move |row| Row {
-            usage: Some(usage(4711 + row.instance, usec)),
-            requests: Some(Requests {
-                total: histogram(&[(1000, count)]),
-                ..requests()
-            }),
-            ..row
-        })
-    };
-    let begun = Instant::now();
-    let before = Sample::of(&[look(500_000, 10)], begun);
-    let mut later = look(1_500_000, 31);
-    // One was started anew: of it there is what is known since then.
-    later.rows[2].usage = Some(usage(9, 10));
-    let after = Sample::of(std::slice::from_ref(&later), begun + Duration::from_secs(2));
-    let since = before.until(&after);
-    let figures = |row: usize| Figures::of(&later.rows[row..=row], &since);
-    // Requests are counted once a second, so those between two looks say nothing of a second.
-    let minute = requests().per_second();
-    for (row, cpu) in [(0, 50.0), (2, 3.25)] {
-        let figures = figures(row);
-        assert_eq!((figures.cpu, figures.per_second), (Some(cpu), minute));
-    }
-    assert_eq!(figures(0).response, figures(2).response);
-    assert_eq!(Figures::of(&later.rows, &since).cpu, Some(103.25));
-}
-
-#[test]
-fn figures_of_several_are_those_of_all_their_requests() {
-    let facts = facts("api", 2, "");
-    let app = app(&facts, |row| Row {
-        requests: Some(match row.instance {
-            0 => Requests {
-                recent: histogram(&[(1000, 97)]),
-                ..requests()
-            },
-            _ => Requests {
-                recent: histogram(&[(1000, 2), (500_000, 1)]),
-                ..requests()
-            },
-        }),
-        ..row
-    });
-    let figures = Figures::of(&app.rows, &Since::default());
-    let words = figures.response.map(|times| times.map(words::response));
-    assert_eq!(words, Some(["1.0ms"; 3].map(str::to_owned)));
-    assert_eq!(figures.requests, Some([200_000, 24, 6]));
-    assert_eq!(figures.causes, BTreeMap::new());
 }
