@@ -285,7 +285,7 @@ mod tests {
              root@web1  mailer  0/1  errored          -       -         0       -      -     -       -  -\n\
              web2:2222  -         -  unreachable      -       -         -       -      -     -       -  -\n\
              web3       -         -  -                -       -         -       -      -     -       -  -\n\
-             root@web1: mailer@0: exited with [31m code 3\n\
+             root@web1: mailer@0: exited with code 3\n\
              web2:2222: unreachable: no answer within 10 s\n\
              web3: no apps\n"
         );

@@ -76,9 +76,10 @@ fn a_state_that_systemd_tells_of_shows_at_once_and_is_noted() {
     };
     assert_eq!(update(&mut state, changed), []);
     let api = state.app("api-server").unwrap();
+    // One more is unhealthy.
     assert_eq!(
         (api.ready(), api.instances[2].state),
-        (3, view::State::Stopping)
+        (2, view::State::Stopping)
     );
     assert_eq!(
         state.changes.back().unwrap().what,
