@@ -264,7 +264,7 @@ fn what_somebody_should_look_at() {
     screen.shows("▾!mon-ill ");
     screen.shows("@0 unhealthy ");
     screen.shows("mon-ill@0: unhealthy: ");
-    screen.shows("1/2 online  1 errored  1 unhealthy  1 waiting");
+    screen.shows("0/2 online  1 errored  1 unhealthy  1 waiting");
     bed.write("/srv/monit-ill/well", 0o644, "");
     screen.shows("▾ mon-ill ");
     screen.keys(&["q"]);

@@ -108,7 +108,7 @@ fn table_of(
             Ok(told) if told.is_empty() => {
                 rows.push((answer, None));
                 let why = answer.missing.as_deref().unwrap_or("no apps");
-                below.push((host, Tone::Faint, printable(why).to_string()));
+                below.push((host, Tone::Faint, harmless(why).to_string()));
             }
             Ok(told) => {
                 rows.extend(told.iter().map(|row| (answer, Some(row))));
