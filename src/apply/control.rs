@@ -238,7 +238,7 @@ async fn stop(
         .map(|unit| Job::new(Verb::Stop, unit.as_str()))
         .collect();
     let mut failures = Vec::new();
-    for result in machine.manager.run_jobs(&jobs, PATIENCE, |_| {}).await? {
+    for result in machine.manager.stop_jobs(&jobs, PATIENCE, |_| {}).await? {
         let problem = result.problem();
         if problem.is_none() {
             if is_up(&result.unit) {

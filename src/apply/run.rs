@@ -68,7 +68,7 @@ pub async fn run(
             progress(format!("stopped   {}", result.unit));
         }
     };
-    refuse_unless_stopped(&machine.manager.run_jobs(&stops, PATIENCE, stopped).await?)?;
+    refuse_unless_stopped(&machine.manager.stop_jobs(&stops, PATIENCE, stopped).await?)?;
     if plan.touches_files() {
         staged.commit()?;
         for app in plan.apps.iter().filter(|app| app.touches_files()) {
@@ -120,7 +120,7 @@ pub async fn run(
             progress(format!("stopped   {}", result.unit));
         }
     };
-    refuse_unless_stopped(&machine.manager.run_jobs(&halts, PATIENCE, halted).await?)?;
+    refuse_unless_stopped(&machine.manager.stop_jobs(&halts, PATIENCE, halted).await?)?;
     starts::forget(places, all(plan, |app| &app.stop))?;
     reasons::forget(places, all(plan, |app| &app.stop))?;
     starts::forget(places, all(plan, |app| &app.sockets.halt))?;

@@ -78,6 +78,33 @@ impl Manager {
         Ok(jobs.iter().zip(run.phases).map(ended).collect())
     }
 
+    /// As [`run_jobs`](Manager::run_jobs), for stops: one that the job of another cancels is ordered again, three times. A restart that the clock, the watcher
+    /// or somebody by hand ordered in that moment comes before what is to stop for good, not after it.
+    pub async fn stop_jobs(
+        &self,
+        stops: &[Job],
+        patience: Duration,
+        mut on_end: impl FnMut(&JobResult),
+    ) -> anyhow::Result<Vec<JobResult>> {
+        let mut results = self.run_jobs(stops, patience, &mut on_end).await?;
+        for _ in 0..3 {
+            let (at, again): (Vec<usize>, Vec<Job>) = results
+                .iter()
+                .enumerate()
+                .filter(|(_, result)| result.outcome == Outcome::Canceled)
+                .map(|(number, _)| (number, stops[number].clone()))
+                .unzip();
+            if again.is_empty() {
+                break;
+            }
+            let second = self.run_jobs(&again, patience, &mut on_end).await?;
+            for (number, result) in at.into_iter().zip(second) {
+                results[number] = result;
+            }
+        }
+        Ok(results)
+    }
+
     /// Queues all jobs, 200 at a time, and returns when systemd has answered: what it refused, in words. What becomes of the others their units tell. For starts
     /// of targets: as long as an instance fails and starts again, its target's job waits.
     pub async fn queue_jobs(&self, jobs: &[Job]) -> anyhow::Result<Vec<JobResult>> {

@@ -61,12 +61,7 @@ fn a_release_that_ends_at_boot_stops_it_there() {
     stops_at_one(
         bed,
         "gave up after 3 starts in a row shorter than min_uptime (max_restarts)",
-        &[
-            "    cannot find the database",
-            "    cannot find the database",
-            "    cannot find the database",
-            "    gave up: 3 starts in a row ended before min_uptime (max_restarts)",
-        ],
+        &["    cannot find the database"],
     );
     bed.ok(&["rm", "/srv/crash-web-1"]);
     mended(bed);
@@ -82,7 +77,7 @@ fn a_release_that_never_becomes_ready_stops_it_there_and_systemd_goes_on_trying(
     stops_at_one(
         bed,
         "not ready within 1.5 s (listen_timeout)",
-        &["    waits for the database", "    waits for the database"],
+        &["    waits for the database"],
     );
     // Mended in place: systemd's own next try brings it up.
     bed.ok(&["rm", "/srv/mute-web-1"]);
