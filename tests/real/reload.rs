@@ -232,9 +232,9 @@ fn a_second_reload_of_the_app_is_refused_and_one_of_another_app_is_not() {
     let clock = ok(bed, &["reload", "--by-clock", "web"]);
     assert_eq!(clock, "");
     // What changes more than a reload does waits for it, one of another app does not.
+    let others = runs(bed, "other", 2);
     let restart = bed.spawn(&["rpmctl", "restart", "other@1"]);
     let other = bed.spawn(&["rpmctl", "reload", "other@0"]);
-    let others = runs(bed, "other", 2);
     bed.wait_until("both say so", crate::apps::PATIENCE, || {
         restart.printed().1 == "waiting for another rpmctl to finish\n"
     });
