@@ -1,5 +1,6 @@
+f=$1/wait p=
 trap 'mv "$f" "$f.cut"; [ -z "$p" ] || kill $p; exit 0' HUP INT QUIT ILL ABRT USR1 USR2 ALRM TERM PWR
-p= f=$1/wait w=0 l=0 e=0 t=0 c=
+w=0 l=0 e=0 t=0 c=
 read -r t x </proc/uptime && t=${t%.*}${t#*.}
 if [ -r "$f" ] && read -r w l e c <"$f"; then
 [ "${e:-0}" -gt 0 ] || e=$t

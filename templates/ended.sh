@@ -7,6 +7,6 @@ exit 0
 fi
 [ -r "$d/starts" ] && [ "$late" ] && read -r n l <"$d/starts" && echo "$n $t" >"$d/starts"
 [ -r "$d/wait" ] && read -r w l e x <"$d/wait" || exit 0
-[ "${e:-0}" -gt 0 ] && [ "$SERVICE_RESULT" = signal ] && [ -z "$EXIT_CODE" ] && rm -f "$d/wait" && exit 0
+case ${EXIT_CODE:-$SERVICE_RESULT} in signal | success) [ "${e:-0}" -gt 0 ] && rm -f "$d/wait" && exit 0 ;; esac
 echo "$w ${late:-$l} $t $SERVICE_RESULT ${EXIT_CODE:--} ${EXIT_STATUS:--}" >"$d/wait"
 exit 0

@@ -83,12 +83,13 @@ pub async fn run(
         }
         watch::forget(&machine.places, plan);
         watch::told(plan, progress);
-        if let Some(about) = about {
-            // The files are written: what cannot be kept for a rollback must not keep them from being loaded.
-            let late = plan.apps.iter().flat_map(going_late).collect();
-            if let Err(error) = keep_generation(places, about, &late) {
-                progress(format!("note      no generation is kept: {error:#}"));
-            }
+    }
+    // Also for an apply that was killed when it had written its files, and that this one carries on.
+    if let Some(about) = about {
+        // The files are written: what cannot be kept for a rollback must not keep them from being loaded.
+        let late = plan.apps.iter().flat_map(going_late).collect();
+        if let Err(error) = keep_generation(places, about, &late) {
+            progress(format!("note      no generation is kept: {error:#}"));
         }
     }
     if plan.reload {

@@ -96,8 +96,13 @@ pub fn newest(places: &Places) -> io::Result<Option<u64>> {
 pub fn drop_newest(places: &Places) -> io::Result<()> {
     match newest(places)? {
         Some(number) => {
-            let folder = folder(places).join(number.to_string());
-            fs::remove_dir_all(&folder).map_err(|error| named(&folder, error))
+            let folder = folder(places);
+            let number = folder.join(number.to_string());
+            let going = folder.join(".old");
+            remove(&going)
+                .and_then(|()| fs::rename(&number, &going))
+                .and_then(|()| remove(&going))
+                .map_err(|error| named(&number, error))
         }
         None => Ok(()),
     }
@@ -148,10 +153,15 @@ pub fn prepare(places: &Places) -> io::Result<()> {
 }
 
 /// Keeps the set as the newest generation, unless the newest is the same; drops the oldest ones. Returns its number.
-/// With the lock held: a half-written one of a killed apply has no number and is removed here.
+/// With the lock held: what a killed apply had half written or half removed has no number and goes first.
 pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64> {
     prepare(places)?;
     let folder = folder(places);
+    let staged = folder.join(".new");
+    let going = folder.join(".old");
+    for left in [&staged, &going] {
+        remove(left)?;
+    }
     let known = list(places)?;
     if let Some(newest) = known.last()
         && read(places, newest.number).is_ok_and(|kept| kept == *snapshot)
@@ -159,10 +169,6 @@ pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64
         return Ok(newest.number);
     }
     let number = known.last().map_or(1, |newest| newest.number + 1);
-    let staged = folder.join(".new");
-    if staged.exists() {
-        fs::remove_dir_all(&staged)?;
-    }
     for (kind, files) in [("units", &snapshot.units), ("env", &snapshot.env)] {
         let kind = staged.join(kind);
         fs::DirBuilder::new()
@@ -182,9 +188,19 @@ pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64
     fs::rename(&staged, folder.join(number.to_string()))?;
     let surplus = (known.len() + 1).saturating_sub(KEPT);
     for old in &known[..surplus] {
-        fs::remove_dir_all(folder.join(old.number.to_string()))?;
+        // At once: half of a set must never be taken for the whole of it.
+        fs::rename(folder.join(old.number.to_string()), &going)?;
+        remove(&going)?;
     }
     Ok(number)
+}
+
+/// A folder, if it is there.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -208,6 +224,11 @@ mod tests {
         for n in 2..=15 {
             assert_eq!(keep(&places, &set(n), "apply").unwrap(), u64::from(n));
         }
+        for left in [".new/units", ".old/env"] {
+            fs::create_dir_all(folder(&places).join(left)).unwrap();
+        }
+        assert_eq!(keep(&places, &set(15), "apply").unwrap(), 15);
+        assert_eq!(fs::read_dir(folder(&places)).unwrap().count(), KEPT);
         let numbers: Vec<u64> = list(&places).unwrap().iter().map(|g| g.number).collect();
         assert_eq!(numbers, (6..=15).collect::<Vec<_>>());
         assert!(read(&places, 7).unwrap() == set(7));

@@ -161,9 +161,12 @@ mod tests {
         };
         let waits = "9000 4210 4212 exit-code exited 1\n";
         assert_eq!(ended(waits, "signal", ""), None);
+        // As systemd 252 calls the same when it takes SIGTERM for a good end.
+        assert_eq!(ended(waits, "success", ""), None);
         for (before, result, code) in [
             (waits, "exit-code", "exited"),
             (waits, "timeout", ""),
+            (waits, "success", "exited"),
             ("9000 4210 0 exit-code exited 1\n", "signal", ""),
             ("9000 4210 0 exit-code exited 1\n", "signal", "killed"),
         ] {

@@ -27,7 +27,7 @@ fn greetings(bed: &Bed, app: &str, instances: u32) -> Vec<String> {
 /// What a killed apply may leave for the next one to sweep, and nobody else may see.
 fn staged(bed: &Bed) -> String {
     bed.sh_ok(
-        "find /etc/systemd/system /etc/rpmctl /var/lib/rpmctl -name '.rpmctl-*' -o -name .new",
+        "find /etc/systemd/system /etc/rpmctl /var/lib/rpmctl -name '.rpmctl-*' -o -name .new -o -name .old",
     )
 }
 
@@ -71,6 +71,8 @@ fn a_killed_apply_is_carried_on_by_the_next() {
         let plan = rpmctl(bed, &["plan", "--prune", "--detailed-exitcode"]);
         assert_eq!(plan.status, 0, "{case}\n{plan}");
         assert_eq!(staged(bed), "", "{case}");
+        let kept = "cat /var/lib/rpmctl/generations/$(ls /var/lib/rpmctl/generations | sort -n | tail -n 1)/env/web.env";
+        assert!(bed.sh_ok(kept).contains(&greeting), "not kept: {case}");
         assert_eq!(
             bed.ok(&[
                 "systemctl",
