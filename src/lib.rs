@@ -17,7 +17,7 @@
 //! | `plan` | `model`, `units` |
 //! | `host`, `systemd`, `unit_files`, `journal`, `process`, `probe`, `terminal` | `model`; never each other |
 //! | `apply`, `private` | `plan`, `units`, `model` and the edges |
-//! | `watch`, `monit`, `metrics` | `apply`, `plan`, `units`, `model` and the edges |
+//! | `watch`, `monit`, `metrics`, `doctor` | `apply`, `plan`, `units`, `model` and the edges |
 //! | `cli` | everything; nobody imports `cli` |
 //!
 //! `src/shim` is no module but a crate of its own, which `build.rs` compiles and `unit_files::shim` embeds.
@@ -26,6 +26,7 @@
 pub mod apply;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod host;
 pub mod journal;
 pub mod metrics;

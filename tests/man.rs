@@ -15,6 +15,8 @@ mod logs_part;
 mod metrics_part;
 #[path = "man/restarts.rs"]
 mod restarts;
+#[path = "man/rights_part.rs"]
+mod rights_part;
 #[path = "man/roff.rs"]
 mod roff;
 #[path = "man/watch_page.rs"]

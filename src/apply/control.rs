@@ -19,7 +19,7 @@ use crate::plan::Running;
 use crate::systemd::{Job, Verb};
 use crate::unit_files::write::Changes;
 use crate::unit_files::{pending, reasons, starts};
-use crate::units::{Facts, UnitSet};
+use crate::units::Facts;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -60,12 +60,12 @@ pub async fn control(
     match order {
         Order::Stop => stop(machine, selected, &states, show).await,
         Order::Start => {
-            set_boot(machine, selected, true)?;
+            set_boot(machine, selected, true, show)?;
             start(machine, selected, state, show).await
         }
         Order::Restart => {
             // What a stop took away comes back: the start at boot, and the target.
-            set_boot(machine, selected, true)?;
+            set_boot(machine, selected, true, show)?;
             let targets: Vec<Job> = selected
                 .iter()
                 .filter(|one| one.instances.is_none())
@@ -199,7 +199,7 @@ async fn stop(
     states: &std::collections::BTreeMap<String, Running>,
     show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
-    set_boot(machine, selected, false)?;
+    set_boot(machine, selected, false, show)?;
     let mut units: Vec<String> = Vec::new();
     for one in selected {
         let name = &one.facts.app;
@@ -274,17 +274,19 @@ fn whole(name: &Name) -> [String; 4] {
     [name.target(), name.timer(), name.clock(), name.holder()]
 }
 
-/// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app.
+/// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app. A guest is told what stays as it is.
 pub(super) fn set_boot(
     machine: &Machine,
     selected: &[Selected<'_>],
     boot: bool,
+    show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<()> {
     let places = &machine.places;
     let folder = places.on_disk(&places.units);
-    let observed = observe::files(places, &UnitSet::default())?;
+    let observed = observe::apps(places)?;
     let apps = observed.apps();
     let mut changes = Changes::default();
+    let mut changed: BTreeSet<&str> = BTreeSet::new();
     for one in selected.iter().filter(|one| one.instances.is_none()) {
         let target = one.facts.app.target();
         let Some(app) = apps.get(one.facts.app.as_str()) else {
@@ -296,9 +298,27 @@ pub(super) fn set_boot(
             match (boot, there) {
                 (true, false) => changes.link(path, places.units.join(&target)),
                 (false, true) => changes.remove(path),
-                _ => {}
+                _ => continue,
             }
+            changed.insert(one.facts.app.as_str());
         }
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    if places.is_guest() {
+        let apps: Vec<&str> = changed.into_iter().collect();
+        let stays = match (boot, apps.len()) {
+            (true, 1) => "does not start",
+            (true, _) => "do not start",
+            (false, 1) => "starts",
+            (false, _) => "start",
+        };
+        (show.borrow_mut())(Progress::Note(format!(
+            "note: at the next boot {} {stays} as before; only root can change that",
+            apps.join(", ")
+        )));
+        return Ok(());
     }
     Ok(changes.commit()?)
 }

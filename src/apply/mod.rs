@@ -1,6 +1,7 @@
 //! Make the machine what the plan says: observe, decide, act, observe again.
 
 pub mod control;
+pub mod guest;
 pub mod health;
 pub mod interrupt;
 mod last_lines;

@@ -15,6 +15,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub enum Progress<'a> {
     /// A step is done.
     Line(String),
+    /// What is left to know; nothing was done.
+    Note(String),
     /// An instance does this now, and has been on its way since then.
     Stage {
         unit: &'a str,

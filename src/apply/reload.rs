@@ -31,7 +31,7 @@ pub async fn reload(
     let states = observe::running(&machine.manager, stems).await?;
     let state = |unit: &str| states.get(unit).copied().unwrap_or(Running::Down);
     // As a restart does: what a stop took away comes back, the start at boot and the target.
-    set_boot(machine, selected, true)?;
+    set_boot(machine, selected, true, show)?;
     let mut done = Restarted::default();
     let mut restarts = Vec::new();
     for one in selected {

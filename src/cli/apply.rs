@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::ApplyArgs;
 use super::interrupt::until_done;
-use super::report::Interrupted;
+use super::report::{Interrupted, Stop};
 use super::status::layout::shorten;
 use super::{machine, out, plan, progress, report, table};
 use crate::apply::put_back::{self, Done, PutBack};
@@ -113,6 +113,15 @@ pub async fn settle_locked(
     how: &How<'_>,
     lock: Option<Lock>,
 ) -> anyhow::Result<ExitCode> {
+    if machine.places.is_guest() && !how.check {
+        let units = machine.places.units.display();
+        let stop = Stop::new(format!(
+            "{}: only root may change what is in {units}",
+            how.about
+        ));
+        let hints = report::no_rights();
+        return Err(hints.into_iter().fold(stop, Stop::hint).into());
+    }
     let set = wish.set();
     let observed = observe::observe(&machine.places, Some(&machine.manager), &set).await?;
     let plan = wish.plan(&observed)?;

@@ -81,6 +81,8 @@ pub enum Command {
     Run(super::run::RunArgs),
     /// Do what systemd has no directive for, until SIGTERM; rpmctl-watch.service runs it where an app needs it
     Watch,
+    /// Look for what commonly goes wrong, and say the remedy; changes nothing
+    Doctor(super::doctor::DoctorArgs),
     /// Print the JSON schema of ecosystem.toml, for editors
     Schema(super::schema::SchemaArgs),
     /// Print completions of commands and flags for bash, zsh, fish and others
@@ -94,6 +96,9 @@ pub enum Command {
     /// A command that another machine's rpmctl gives with -H
     #[command(name = "__at", hide = true)]
     At(AtArgs),
+    /// Whether a unit is an app's; asked by packaging/polkit alone
+    #[command(name = "__polkit-check", hide = true)]
+    PolkitCheck { unit: String, verb: String },
     /// Process 1 of a private systemd; called by `run` alone
     #[command(name = "__private-init", hide = true)]
     PrivateInit {

@@ -6,6 +6,7 @@ mod check;
 mod compile;
 mod completions;
 mod control;
+mod doctor;
 mod ecosystem;
 mod flush;
 pub mod hosts;
@@ -42,6 +43,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::apply::control::Order;
+use crate::apply::guest;
 use args::{Cli, Command};
 
 pub fn main() -> ExitCode {
@@ -124,8 +126,17 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args, user).await,
         Command::ReloadLogs => reload_logs::run(user).await,
         Command::Watch => watch::run(user).await,
+        Command::Doctor(args) => doctor::run(args, user).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::PolkitCheck { unit, verb } => {
+            let may = guest::may(&machine::places(false)?, &unit, &verb);
+            Ok(if may {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(report::FAILED)
+            })
+        }
         Command::PrivateInit { .. } | Command::MonitGuard | Command::At(_) => {
             unreachable!("handled before the runtime starts")
         }

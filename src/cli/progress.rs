@@ -54,7 +54,7 @@ impl Drawing {
     fn hear(&mut self, news: Progress<'_>, now: Instant) -> String {
         let mut line = None;
         match news {
-            Progress::Line(text) => line = Some(text),
+            Progress::Line(text) | Progress::Note(text) => line = Some(text),
             Progress::Tick if self.live.is_empty() => return String::new(),
             Progress::Tick => {}
             Progress::Stage { unit, stage, since } => {

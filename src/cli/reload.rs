@@ -27,7 +27,13 @@ pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect_to_change(user).await?;
     let known = apps(&machine)?;
     let selected = select(&known, &args.of.targets)?;
-    let _apps = match take_apps(&machine.places, &selected).await? {
+    // A guest holds the machine's lock alone, which is as good as all of the apps'.
+    let guest = machine.places.is_guest();
+    let locks = match guest {
+        true => Ok(vec![]),
+        false => take_apps(&machine.places, &selected).await?,
+    };
+    let _apps = match locks {
         Ok(locks) => locks,
         // It is being restarted, and that is what the clock wants.
         Err(busy) if args.by_clock => {
@@ -44,9 +50,11 @@ pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|one| one.facts.app.to_string())
         .collect();
-    let _machine = lock::lock_shared(&machine.places, || {
-        out::say("waiting for another rpmctl to finish");
-    })?;
+    let waiting = || out::say("waiting for another rpmctl to finish");
+    let _machine = match guest {
+        true => lock::lock(&machine.places, waiting)?,
+        false => lock::lock_shared(&machine.places, waiting)?,
+    };
     // What was waited for may have changed or removed them. One that is new in it is left to the next reload: its lock is not held.
     let known = apps(&machine)?;
     let mut selected = select(&known, &args.of.targets)?;

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::doctor::GROUP;
+use crate::host::accounts;
 use crate::systemd::ConnectError;
 
 /// 0 done, 1 failed, 2 wrong usage (clap's), 3 something wanted is not running or is unhealthy (`status`).
@@ -97,9 +99,29 @@ pub fn describe(error: &anyhow::Error) -> (String, Vec<String>) {
             words.push(text);
         }
     }
-    let hints = permission(error)
-        .then(|| "run it with sudo, or with --user for your own service manager".to_owned());
-    (words.join(": "), hints.into_iter().collect())
+    let hints = match permission(error) {
+        true => no_rights(),
+        false => vec![],
+    };
+    (words.join(": "), hints)
+}
+
+/// What to do for who may not do it: sudo, or the group that polkit lets order apps about.
+pub fn no_rights() -> Vec<String> {
+    let sudo = "run it with sudo, or with --user for your own service manager".to_owned();
+    let Some((gid, members)) = accounts::group(GROUP) else {
+        return vec![sudo];
+    };
+    let more = match accounts::is_in(gid, &members) {
+        (true, _) => format!("the group {GROUP} may start, stop, restart and reload apps, no more"),
+        (false, true) => format!(
+            "you are in the group {GROUP}, but this session began before that: log in again, or newgrp {GROUP}"
+        ),
+        (false, false) => format!(
+            "or have yourself let into the group that may start, stop, restart and reload apps: sudo usermod -aG {GROUP} $USER, then log in again"
+        ),
+    };
+    vec![sudo, more]
 }
 
 fn permission(error: &anyhow::Error) -> bool {

@@ -87,6 +87,31 @@ pub fn account(user: Option<&str>, group: Option<&str>) -> anyhow::Result<Accoun
     Ok(Account { uid, gid, groups })
 }
 
+/// A group's number and the names of its members, those left out whose first group it is; none when there is no such group.
+pub fn group(name: &str) -> Option<(u32, Vec<String>)> {
+    let line = entry("group", name).ok()?;
+    let members = line.get(3)?.split(',').map(str::trim);
+    let members = members.filter(|one| !one.is_empty()).map(str::to_owned);
+    Some((line.get(2)?.parse().ok()?, members.collect()))
+}
+
+/// What the user of this number is called.
+pub fn name(uid: &str) -> Option<String> {
+    entry("passwd", uid).ok()?.into_iter().next()
+}
+
+/// Whether this process is in the group of this number, and whether its user is listed among these names.
+pub fn is_in(gid: u32, members: &[String]) -> (bool, bool) {
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    let own = rustix::process::getegid();
+    let joined = groups.iter().chain([&own]).any(|one| one.as_raw() == gid);
+    let uid = rustix::process::getuid().as_raw().to_string();
+    (
+        joined,
+        name(&uid).is_some_and(|name| members.contains(&name)),
+    )
+}
+
 fn entry(database: &str, name: &str) -> anyhow::Result<Vec<String>> {
     let output = Command::new("getent")
         .args(["--", database, name])

@@ -10,6 +10,7 @@ mod probe;
 mod queue;
 pub mod requests;
 mod sample;
+pub mod taken;
 
 pub use cgroup::Hierarchy;
 pub use custom::Custom;

@@ -130,7 +130,7 @@ fn listener(line: &str) -> Option<(Local, u32)> {
 }
 
 /// Words of 32 bits in the machine's order, each in hexadecimal digits.
-fn ip(digits: &str) -> Option<IpAddr> {
+pub(super) fn ip(digits: &str) -> Option<IpAddr> {
     let word = |at: usize| u32::from_str_radix(digits.get(at..at + 8)?, 16).ok();
     let mut bytes = [0; 16];
     for (at, part) in bytes.chunks_mut(4).enumerate().take(digits.len() / 8) {

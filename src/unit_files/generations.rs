@@ -87,6 +87,15 @@ pub fn file(places: &Places, number: u64, kind: &str, name: &str) -> Option<Stri
     fs::read_to_string(folder.join(name)).ok()
 }
 
+/// Names of its units; none where they may not be read.
+pub fn unit_names(places: &Places, number: u64) -> Vec<String> {
+    let entries = fs::read_dir(folder(places).join(number.to_string()).join("units"));
+    let names = entries.into_iter().flatten().flatten();
+    names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
 /// The number of the newest one.
 pub fn newest(places: &Places) -> io::Result<Option<u64>> {
     Ok(list(places)?.last().map(|generation| generation.number))

@@ -2,10 +2,12 @@
 //!
 //! - the machine's: a reload shares it with reloads of other apps, everything else that changes something holds it alone and waits for it;
 //! - one an app: held by a reload of it, so that a second one is refused at once.
+//!
+//! A group may be let in to the machine's (packaging/tmpfiles/rpmctl.conf), which its members then hold alone whatever they do.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -122,18 +124,27 @@ fn open(path: &Path) -> io::Result<File> {
         .mode(0o755)
         .create(folder)
         .map_err(|error| named(path, error))?;
-    // flock(2) needs no more than to read: for the owner alone, else anybody could keep rpmctl waiting.
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| named(path, error))?;
-    file.set_permissions(Permissions::from_mode(0o600))
-        .map_err(|error| named(path, error))?;
+    // flock(2) needs no more than to read: for the owner alone, and a group that it let in, else anybody could keep rpmctl waiting.
+    let mut options = File::options();
+    options.read(true);
+    let opened = match belongs_to_another(folder) {
+        true => options.open(path),
+        false => options.create(true).write(true).mode(0o600).open(path),
+    };
+    let file = opened.map_err(|error| named(path, error))?;
+    let mode = file.metadata().map_err(|error| named(path, error))?.mode();
+    if mode & 0o137 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))
+            .map_err(|error| named(path, error))?;
+    }
     Ok(file)
+}
+
+/// Of a guest: a lock that is not there is not made.
+fn belongs_to_another(folder: &Path) -> bool {
+    let me = rustix::process::geteuid();
+    let owner = folder.metadata().map(|folder| folder.uid());
+    !me.is_root() && owner.is_ok_and(|owner| owner != me.as_raw())
 }
 
 fn named(path: &Path, error: io::Error) -> io::Error {
@@ -142,8 +153,6 @@ fn named(path: &Path, error: io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
 
     #[test]

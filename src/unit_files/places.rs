@@ -1,5 +1,6 @@
 //! Where everything of ours lives. The README's table "what it writes where" is this file in words.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Paths as the units name them; with a root they lie below it on disk (`render --root`).
@@ -92,6 +93,13 @@ impl Places {
             Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
             None => path.to_owned(),
         }
+    }
+
+    /// Who works here does not own what is here: it may order what systemd lets it (polkit), and change no file. Not so where nothing of ours has run yet.
+    pub fn is_guest(&self) -> bool {
+        let me = rustix::process::geteuid();
+        let owner = std::fs::metadata(self.on_disk(&self.run)).map(|run| run.uid());
+        !me.is_root() && owner.is_ok_and(|owner| owner != me.as_raw())
     }
 
     /// How far log files are written: for a watcher that was killed, and for a machine that was.

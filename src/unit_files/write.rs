@@ -233,6 +233,19 @@ pub fn clean(folder: &Path) {
     }
 }
 
+/// What [`clean`] would remove, of the folder alone; where this user may not tell, nothing.
+pub fn abandoned(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_staged = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(STAGED.as_bytes()) && is_abandoned(path)
+    };
+    entries
+        .map(|entry| entry.path())
+        .filter(is_staged)
+        .collect()
+}
+
 fn is_abandoned(path: &Path) -> bool {
     fs::File::open(path)
         .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())

@@ -41,6 +41,56 @@ fn what_needs_systemd_says_so_and_what_to_do() {
     }
 }
 
+/// One line of cause, not one for each thing that cannot be there without it.
+#[test]
+fn the_doctor_says_it_once() {
+    let here = Here::new();
+    for args in [
+        &["doctor", "--json"][..],
+        &["--user", "doctor", "--json", "-v"],
+    ] {
+        let output = here.run(args);
+        assert_eq!((output.code, output.stderr.as_str()), (Some(1), ""));
+        let told: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        let checks = told["checks"].as_array().unwrap();
+        let first = &checks[0];
+        assert_eq!(
+            (first["check"].as_str(), first["level"].as_str()),
+            (Some("systemd"), Some("broken"))
+        );
+        let what = first["what"].as_str().unwrap();
+        assert!(
+            what.starts_with("systemd is not the service manager here"),
+            "{what}"
+        );
+        assert!(
+            first["fix"]
+                .as_str()
+                .unwrap()
+                .contains("rpmctl run ecosystem.toml")
+        );
+        for one in checks {
+            let check = one["check"].as_str().unwrap();
+            assert!(
+                !["bus", "rights", "cgroup", "journal", "linger"].contains(&check),
+                "{one}"
+            );
+        }
+        assert_eq!(told["level"], "broken");
+    }
+    let text = here.run(&["doctor"]);
+    assert!(
+        text.stdout.starts_with("broken   systemd") || text.stdout.starts_with("broken  systemd"),
+        "{text:?}"
+    );
+    assert!(
+        text.stdout.contains("fix: ") && text.stdout.contains("\nok "),
+        "{text:?}"
+    );
+    let elsewhere = here.run(&["-H", "x", "doctor", "--wrong"]);
+    assert_eq!(elsewhere.code, Some(2));
+}
+
 #[test]
 fn where_nothing_was_applied() {
     let here = Here::new();

@@ -53,6 +53,7 @@ pub fn text() -> String {
         page.tagged(binding.shown, &format!("{}.", capital(binding.what)));
     }
     super::metrics_part::of_command(&mut page);
+    super::rights_part::of_command(&mut page);
     page.section("OTHER MACHINES");
     page.text(
         "With -H the command is given to the rpmctl of another machine, of the same version line, through ssh(1) and its configuration. HOST is\n\
@@ -139,7 +140,7 @@ fn of_command(page: &mut Page, command: &mut Command) {
 }
 
 /// What a command does beyond its one line.
-const MORE: [(&str, &[&str]); 10] = [
+const MORE: [(&str, &[&str]); 11] = [
     (
         "monit",
         &[
@@ -154,6 +155,10 @@ const MORE: [(&str, &[&str]); 10] = [
              is stopped by Ctrl-Z or SIGTSTP; where SIGKILL ended monit, a small process of its own\n\
              (rpmctl __monit-guard) sees to that.",
         ],
+    ),
+    (
+        "doctor",
+        &["What it looks at, and its exit status, are in CHECKS OF DOCTOR below."],
     ),
     (
         "apply",
@@ -357,7 +362,7 @@ fn in_run(page: &mut Page, run: &Path) {
     for (name, what) in [
         (
             "lock",
-            "held by whoever changes something; by several reloads at a time",
+            "held by whoever changes something; by several reloads at a time. Who may read it may hold it: see PERMISSIONS",
         ),
         (
             "reload/NAME",

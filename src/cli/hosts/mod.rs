@@ -20,7 +20,7 @@ use ssh::{Call, Input};
 
 use super::args::{Cli, Command, FileArgs};
 use super::out;
-use super::report::Stop;
+use super::report::{FAILED, Stop};
 
 /// What a command is, as far as another machine is concerned.
 struct Kind<'a> {
@@ -58,9 +58,11 @@ fn kind(command: &Command) -> Result<Kind<'_>, Stop> {
             endless: false,
             draws: false,
         },
-        Command::List(_) | Command::Jlist | Command::Show(_) | Command::Metrics(_) => {
-            of(None, true, false)
-        }
+        Command::List(_)
+        | Command::Doctor(_)
+        | Command::Jlist
+        | Command::Show(_)
+        | Command::Metrics(_) => of(None, true, false),
         Command::Logs(args) => of(None, true, args.follow),
         Command::Status(args) => Kind {
             draws: args.watch.is_some(),
@@ -88,6 +90,7 @@ fn kind(command: &Command) -> Result<Kind<'_>, Stop> {
         | Command::Completions(_)
         | Command::At(_)
         | Command::MonitGuard
+        | Command::PolkitCheck { .. }
         | Command::PrivateInit { .. } => {
             return Err(
                 Stop::new("-H does not go with this command: it is about this machine")
@@ -126,6 +129,9 @@ pub async fn run(cli: Cli, args: Vec<OsString>) -> anyhow::Result<ExitCode> {
     if let Some(file) = kind.file {
         call.input = input(file, &hosts)?;
     }
+    // What is broken on one machine says nothing of the next.
+    let goes_on = matches!(cli.command, Command::Doctor(_));
+    let mut broken = false;
     for (number, host) in hosts.iter().enumerate() {
         if several {
             ssh::heading(host);
@@ -133,6 +139,7 @@ pub async fn run(cli: Cli, args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         let left = &hosts[number + 1..];
         match call.run(host, kind.reads).await {
             Ok(0) => {}
+            Ok(FAILED) if goes_on => broken = true,
             Ok(code) => {
                 not_done(host, left);
                 return Ok(ExitCode::from(code));
@@ -143,7 +150,10 @@ pub async fn run(cli: Cli, args: Vec<OsString>) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match broken {
+        true => ExitCode::from(FAILED),
+        false => ExitCode::SUCCESS,
+    })
 }
 
 /// Those that stand before the command: where others stand behind it, clap forgets them.

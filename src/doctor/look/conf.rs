@@ -1,0 +1,129 @@
+//! journald, polkit: their settings on disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::doctor::journal::{Journal, conf};
+use crate::doctor::machine::{GROUP, Rights};
+use crate::host::accounts;
+
+const JOURNAL: &str = "/var/log/journal";
+
+pub fn journal(user: bool) -> Journal {
+    let me = rustix::process::getuid();
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let folder = Path::new(JOURNAL).join(id.trim());
+    let file = match user {
+        true => folder.join(format!("user-{}.journal", me.as_raw())),
+        false => folder.join("system.journal"),
+    };
+    let readable = match fs::File::open(&file) {
+        Ok(_) => Some(true),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Some(false),
+        Err(_) => None,
+    };
+    let texts = journald_conf();
+    Journal {
+        runs: Path::new("/run/systemd/journal/stdout").exists(),
+        conf: conf(texts.iter().map(String::as_str)),
+        folder: Path::new(JOURNAL).is_dir(),
+        used: used(),
+        disk: rustix::fs::statvfs(JOURNAL)
+            .ok()
+            .map(|disk| (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)),
+        readable,
+        user,
+    }
+}
+
+/// The main file first, then the drop-ins by name; of those of one name the one that wins (journald.conf(5)).
+fn journald_conf() -> Vec<String> {
+    let folders = ["/usr/lib", "/usr/local/lib", "/run", "/etc"];
+    let main = folders
+        .iter()
+        .rev()
+        .map(|folder| format!("{folder}/systemd/journald.conf"))
+        .find_map(|path| fs::read_to_string(path).ok());
+    let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for folder in folders {
+        let entries = fs::read_dir(format!("{folder}/systemd/journald.conf.d"));
+        for entry in entries.into_iter().flatten().flatten() {
+            if let Ok(name) = entry.file_name().into_string()
+                && name.ends_with(".conf")
+            {
+                drop_ins.insert(name, entry.path());
+            }
+        }
+    }
+    let drop_ins = drop_ins
+        .values()
+        .filter_map(|path| fs::read_to_string(path).ok());
+    main.into_iter().chain(drop_ins).collect()
+}
+
+/// Of all journals, those of namespaces too.
+fn used() -> Option<u64> {
+    let mut sum = 0;
+    for folder in fs::read_dir(JOURNAL).ok()?.flatten() {
+        for file in fs::read_dir(folder.path()).ok()?.flatten() {
+            sum += file.metadata().map_or(0, |file| file.len());
+        }
+    }
+    Some(sum)
+}
+
+pub fn rights() -> Rights {
+    let group = accounts::group(GROUP);
+    let (joined, listed) = group.as_ref().map_or((false, false), |(gid, members)| {
+        accounts::is_in(*gid, members)
+    });
+    let (rule, asks) = rule();
+    Rights {
+        root: rustix::process::geteuid().is_root(),
+        group: group.is_some(),
+        members: group.is_some_and(|(_, members)| !members.is_empty()),
+        joined,
+        listed,
+        polkitd: [
+            "/usr/lib/polkit-1/polkitd",
+            "/usr/libexec/polkitd",
+            "/usr/lib/policykit-1/polkitd",
+            "/usr/libexec/polkit-1/polkitd",
+        ]
+        .iter()
+        .any(|path| Path::new(path).exists()),
+        rule,
+        asks_in_vain: asks.filter(|path| !path.exists()),
+    }
+}
+
+/// Whether one of the rules is ours, and which program it asks. None: who is not root may not look.
+fn rule() -> (Option<bool>, Option<PathBuf>) {
+    let mut hidden = false;
+    for folder in [
+        "/etc/polkit-1/rules.d",
+        "/run/polkit-1/rules.d",
+        "/usr/local/share/polkit-1/rules.d",
+        "/usr/share/polkit-1/rules.d",
+    ] {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                hidden |= error.kind() == std::io::ErrorKind::PermissionDenied;
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            if text.contains("__polkit-check") {
+                let program = text.lines().find_map(|line| {
+                    let value = line.trim().strip_prefix("var RPMCTL = \"")?;
+                    value.split('"').next().map(PathBuf::from)
+                });
+                return (Some(true), program);
+            }
+        }
+    }
+    (if hidden { None } else { Some(false) }, None)
+}
