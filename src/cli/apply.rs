@@ -1,5 +1,6 @@
 //! `rpmctl apply`: compile, show, do, wait.
 
+use std::io;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -119,7 +120,7 @@ pub async fn settle_locked(
             "{}: only root may change what is in {units}",
             how.about
         ));
-        let hints = report::no_rights();
+        let hints = report::no_rights(false);
         return Err(hints.into_iter().fold(stop, Stop::hint).into());
     }
     let set = wish.set();
@@ -228,9 +229,16 @@ pub async fn run_plan(machine: &Machine, plan: &Plan) -> anyhow::Result<Vec<Fail
 
 /// Waits for another rpmctl, and says so.
 pub fn take_lock(places: &Places) -> anyhow::Result<Lock> {
-    Ok(lock::lock(places, || {
-        out::say("waiting for another rpmctl to finish");
-    })?)
+    let waiting = || out::say("waiting for another rpmctl to finish");
+    lock::lock(places, waiting).map_err(no_lock)
+}
+
+/// Why the machine's lock cannot be had: who is not let in may change nothing.
+pub fn no_lock(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => anyhow::Error::new(error).context(report::NoOrders),
+        _ => error.into(),
+    }
 }
 
 /// What systemd said of each instance that is not up, and its last lines; with a machine, where there is more.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::apply::{failure_json, show_failures};
+use super::apply::{failure_json, no_lock, show_failures};
 use super::args::ReloadArgs;
 use super::control::{apps, select};
 use super::interrupt::until_done;
@@ -52,7 +52,7 @@ pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
         .collect();
     let waiting = || out::say("waiting for another rpmctl to finish");
     let _machine = match guest {
-        true => lock::lock(&machine.places, waiting)?,
+        true => lock::lock(&machine.places, waiting).map_err(no_lock)?,
         false => lock::lock_shared(&machine.places, waiting)?,
     };
     // What was waited for may have changed or removed them. One that is new in it is left to the next reload: its lock is not held.

@@ -100,14 +100,24 @@ pub fn describe(error: &anyhow::Error) -> (String, Vec<String>) {
         }
     }
     let hints = match permission(error) {
-        true => no_rights(),
+        true => no_rights(error.is::<NoOrders>()),
         false => vec![],
     };
     (words.join(": "), hints)
 }
 
-/// What to do for who may not do it: sudo, or the group that polkit lets order apps about.
-pub fn no_rights() -> Vec<String> {
+/// The one who asks may not order apps about.
+#[derive(Debug)]
+pub struct NoOrders;
+
+impl std::fmt::Display for NoOrders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("you may not change anything about the system's apps")
+    }
+}
+
+/// What to do for who may not do it: sudo, or for `orders` the group that polkit lets give them.
+pub fn no_rights(orders: bool) -> Vec<String> {
     let sudo = "run it with sudo, or with --user for your own service manager".to_owned();
     let Some((gid, members)) = accounts::group(GROUP) else {
         return vec![sudo];
@@ -117,6 +127,7 @@ pub fn no_rights() -> Vec<String> {
         (false, true) => format!(
             "you are in the group {GROUP}, but this session began before that: log in again, or newgrp {GROUP}"
         ),
+        (false, false) if !orders => return vec![sudo],
         (false, false) => format!(
             "or have yourself let into the group that may start, stop, restart and reload apps: sudo usermod -aG {GROUP} $USER, then log in again"
         ),

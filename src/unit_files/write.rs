@@ -257,8 +257,8 @@ fn mode_of(path: &Path) -> u32 {
 
 fn named(path: &Path, error: io::Error) -> io::Error {
     // Without the name of the temporary file, which says nothing to anyone.
-    let inner = error.get_ref().and_then(|inner| inner.source());
-    let words = inner.map_or_else(|| error.to_string(), ToString::to_string);
+    let words = error.to_string();
+    let words = words.split(" at path \"").next().unwrap_or_default();
     io::Error::new(error.kind(), format!("{}: {words}", path.display()))
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::bed::{self, Bed};
+use crate::polkit;
 
 fn checks(bed: &Bed) -> Vec<Value> {
     let output = bed.run(&["rpmctl", "doctor", "--json"]);
@@ -36,7 +37,7 @@ fn found<'a>(checks: &'a [Value], about: &str, part: &str) -> (&'a str, &'a str)
 
 #[test]
 fn faults_are_found_and_what_is_well_is_not_touched() {
-    let bed = bed::shared();
+    let (_turn, bed) = polkit::bed();
     let app = "#!/bin/sh\nexec sleep 1000\n";
     bed.write("/srv/ill/app.sh", 0o755, app);
     bed.sh_ok("cp /bin/sleep /srv/ill/tool; install -D /usr/local/bin/rpmctl /opt/ill/rpmctl");

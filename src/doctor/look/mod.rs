@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::apps::{self, Words};
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::{journal, leftovers, limits, machine, pm2, watcher};
 use crate::apply::Machine;
 use crate::journal::Scope;
@@ -93,6 +93,7 @@ pub async fn examine(asked: &Asked) -> Vec<Finding> {
             return sorted(found);
         }
     };
+    let mut asked_all = false;
     if let (Ok(manager), Some(version)) = (manager, number) {
         let machine = Machine {
             places: asked.places.clone(),
@@ -109,7 +110,10 @@ pub async fn examine(asked: &Asked) -> Vec<Finding> {
             &candidates,
         );
         let failed = match timeout(PATIENCE, asking).await {
-            Ok(Ok(())) => None,
+            Ok(Ok(())) => {
+                asked_all = true;
+                None
+            }
             Ok(Err(error)) => Some(format!("{error:#}")),
             Err(_) => Some(late().what),
         };
@@ -122,10 +126,13 @@ pub async fn examine(asked: &Asked) -> Vec<Finding> {
         }
     }
     let apps: Vec<apps::App> = apps.into_values().collect();
-    found.extend(apps::apps(&apps, &words));
-    found.extend(watcher::watcher(&watcher, asked.version, &words));
-    found.extend(watcher::own(&metrics, asked.version, &words));
-    found.extend(leftovers::leftovers(&leftovers, &words));
+    let mut of_apps = apps::apps(&apps, &words);
+    of_apps.extend(watcher::watcher(&watcher, asked.version, &words));
+    of_apps.extend(watcher::own(&metrics, asked.version, &words));
+    of_apps.extend(leftovers::leftovers(&leftovers, &words));
+    // What is on disk is well: of what runs nobody has told.
+    of_apps.retain(|one| asked_all || one.level != Level::Ok);
+    found.extend(of_apps);
     sorted(found)
 }
 

@@ -121,7 +121,11 @@ async fn rows(
             let instance = || format!("{}@{}", row.facts.app, row.instance);
             match row.state {
                 State::Errored | State::WaitingRestart => {
-                    let state = row.state.as_str().to_owned();
+                    let state = match row.state {
+                        State::WaitingRestart => "down, and waits for its next start",
+                        state => state.as_str(),
+                    };
+                    let state = state.to_owned();
                     seen.down.push((instance(), state, row.why.clone()));
                 }
                 State::Stopped => seen.stopped += 1,
