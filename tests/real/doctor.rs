@@ -46,7 +46,7 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
         bed.write(
             &path,
             0o644,
-            format!("[[apps]]\nname = \"ill-{name}\"\n{text}"),
+            format!("[[apps]]\nname = \"ill-{name}\"\nmin_uptime = 50\n{text}"),
         );
         bed.ok(&["/opt/ill/rpmctl", "apply", &path]);
     };

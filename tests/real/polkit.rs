@@ -57,7 +57,7 @@ fn the_group_orders_apps_about_and_nothing_else() {
     bed.write(
         "/srv/guest/ecosystem.toml",
         0o644,
-        "[[apps]]\nname = \"my guest\"\nscript = \"app.sh\"\ninstances = 2\nenv = { TOKEN = \"s3cr3t\" }\n",
+        "[[apps]]\nname = \"my guest\"\nscript = \"app.sh\"\ninstances = 2\nmin_uptime = 50\nenv = { TOKEN = \"s3cr3t\" }\n",
     );
     bed.ok(&["rpmctl", "apply", "/srv/guest/ecosystem.toml"]);
     install(bed);
