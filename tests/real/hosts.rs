@@ -289,6 +289,25 @@ fn there_pid(machine: &Machine) -> u32 {
     found.trim().parse().expect("a process")
 }
 
+/// What is broken on the first is no reason to leave the second out; here both are one machine.
+#[test]
+fn the_doctor_goes_to_each() {
+    let machines = machines();
+    let line = ["doctor", "--verbose", "-H", "m1", "-H", "root@m1"];
+    machines.there[0].bed.sh_ok("mkdir -p /run/systemd/journald.conf.d && printf '[Journal]\\nStorage=none\\n' >/run/systemd/journald.conf.d/none.conf");
+    let both = machines.rpmctl(&line).run();
+    machines.there[0]
+        .bed
+        .sh_ok("rm /run/systemd/journald.conf.d/none.conf");
+    assert_eq!(both.status, 1, "{both}");
+    assert_eq!(
+        both.stdout.matches("systemd answers on the bus").count(),
+        2,
+        "{both}"
+    );
+    assert_eq!(both.stdout.matches("Storage=none").count(), 2, "{both}");
+}
+
 #[test]
 fn why_it_is_not_reached() {
     let machines = machines();
