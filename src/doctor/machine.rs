@@ -57,8 +57,9 @@ pub struct Rights {
     pub members: bool,
     pub joined: bool,
     pub listed: bool,
-    /// polkitd is installed.
+    /// polkitd is installed; and only one that has no rules (0.105).
     pub polkitd: bool,
+    pub too_old: bool,
     /// Whether there is a rule; the program that it asks, if that is not there.
     pub rule: Option<bool>,
     pub asks_in_vain: Option<PathBuf>,
@@ -100,7 +101,13 @@ pub fn rights(seen: &Rights) -> Vec<Finding> {
     if !(seen.group && seen.members) {
         return found;
     }
-    if !seen.polkitd {
+    if seen.too_old {
+        found.push(Finding::warning(
+            "polkit",
+            format!("the group {GROUP} has members, but polkit 0.105 cannot tell units apart: systemd refuses them"),
+            "sudo, or a distribution with polkit 0.106 or later: Debian 12, Ubuntu 24.04",
+        ));
+    } else if !seen.polkitd {
         found.push(Finding::warning(
             "polkit",
             format!(
@@ -295,6 +302,12 @@ mod tests {
             ..root.clone()
         };
         assert!(rights(&with)[1].what.contains("not installed"));
+        let old = Rights {
+            too_old: true,
+            rule: Some(true),
+            ..with.clone()
+        };
+        assert!(rights(&old)[1].what.contains("0.105"));
         let with = Rights {
             polkitd: true,
             rule: Some(false),

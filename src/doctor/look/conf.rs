@@ -8,6 +8,11 @@ use crate::doctor::journal::{Journal, conf};
 use crate::doctor::machine::{GROUP, Rights};
 use crate::host::accounts;
 
+/// Where distributions have it.
+const POLKITD: [&str; 2] = ["/usr/lib/polkit-1/polkitd", "/usr/libexec/polkit-1/polkitd"];
+/// 0.105 of Debian 11 and Ubuntu 22.04.
+const WITHOUT_RULES: [&str; 2] = ["/usr/lib/policykit-1/polkitd", "/usr/libexec/polkitd"];
+
 const JOURNAL: &str = "/var/log/journal";
 
 pub fn journal(user: bool) -> Journal {
@@ -79,20 +84,16 @@ pub fn rights() -> Rights {
         accounts::is_in(*gid, members)
     });
     let (rule, asks) = rule();
+    let there = |paths: &[&str; 2]| paths.iter().any(|path| Path::new(path).exists());
+    let polkitd = there(&POLKITD);
     Rights {
         root: rustix::process::geteuid().is_root(),
         group: group.is_some(),
         members: group.is_some_and(|(_, members)| !members.is_empty()),
         joined,
         listed,
-        polkitd: [
-            "/usr/lib/polkit-1/polkitd",
-            "/usr/libexec/polkitd",
-            "/usr/lib/policykit-1/polkitd",
-            "/usr/libexec/polkit-1/polkitd",
-        ]
-        .iter()
-        .any(|path| Path::new(path).exists()),
+        polkitd,
+        too_old: !polkitd && there(&WITHOUT_RULES),
         rule,
         asks_in_vain: asks.filter(|path| !path.exists()),
     }
