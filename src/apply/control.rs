@@ -1,7 +1,7 @@
 //! start, stop and restart of apps and instances that are already there.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -109,6 +109,32 @@ pub async fn control(
     }
 }
 
+/// The units that [`control`] would start, stop or restart now.
+pub async fn would(
+    machine: &Machine,
+    selected: &[Selected<'_>],
+    order: Order,
+) -> anyhow::Result<Vec<String>> {
+    let stems: BTreeSet<String> = selected
+        .iter()
+        .map(|one| one.facts.app.stem().to_owned())
+        .collect();
+    let states = observe::running(&machine.manager, stems).await?;
+    let all = || instances(selected).into_iter().map(|(unit, _)| unit);
+    let up = |unit: &String| states.get(unit) == Some(&Running::Up);
+    Ok(match order {
+        Order::Start => all().filter(|unit| !up(unit)).collect(),
+        Order::Restart => all().collect(),
+        Order::Stop => {
+            let is_up = |unit: &String| is_up(&states, unit);
+            to_stop(selected, &states)
+                .into_iter()
+                .filter(is_up)
+                .collect()
+        }
+    })
+}
+
 async fn start(
     machine: &Machine,
     selected: &[Selected<'_>],
@@ -196,32 +222,12 @@ async fn forget_failures(
 async fn stop(
     machine: &Machine,
     selected: &[Selected<'_>],
-    states: &std::collections::BTreeMap<String, Running>,
+    states: &BTreeMap<String, Running>,
     show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
     set_boot(machine, selected, false, show)?;
-    let mut units: Vec<String> = Vec::new();
-    for one in selected {
-        let name = &one.facts.app;
-        match &one.instances {
-            Some(numbers) => units.extend(numbers.iter().map(|n| name.instance(*n))),
-            None => {
-                let prefix = format!("{}@", name.stem());
-                units.extend(whole(name));
-                units.extend(
-                    states
-                        .keys()
-                        .filter(|unit| unit.starts_with(&prefix))
-                        .cloned(),
-                );
-            }
-        }
-    }
-    let is_up = |unit: &String| {
-        states
-            .get(unit)
-            .is_some_and(|state| *state != Running::Down)
-    };
+    let mut units = to_stop(selected, states);
+    let is_up = |unit: &String| is_up(states, unit);
     // A target that is about to start looks down, and would come up later.
     units.retain(|unit| is_up(unit) || unit.ends_with(".target"));
     let own = |unit: &&String| is_up(&unit.replace(".service", ".socket"));
@@ -267,6 +273,34 @@ async fn stop(
     // A process that ended badly when it was told to end is stopped, not failed.
     machine.manager.reset_failed(&units).await?;
     Ok(failures)
+}
+
+/// Every unit of the selection that may have to stop, up or not.
+fn to_stop(selected: &[Selected<'_>], states: &BTreeMap<String, Running>) -> Vec<String> {
+    let mut units: Vec<String> = Vec::new();
+    for one in selected {
+        let name = &one.facts.app;
+        match &one.instances {
+            Some(numbers) => units.extend(numbers.iter().map(|n| name.instance(*n))),
+            None => {
+                let prefix = format!("{}@", name.stem());
+                units.extend(whole(name));
+                units.extend(
+                    states
+                        .keys()
+                        .filter(|unit| unit.starts_with(&prefix))
+                        .cloned(),
+                );
+            }
+        }
+    }
+    units
+}
+
+fn is_up(states: &BTreeMap<String, Running>, unit: &String) -> bool {
+    states
+        .get(unit)
+        .is_some_and(|state| *state != Running::Down)
 }
 
 /// The units of an app that are none of an instance.

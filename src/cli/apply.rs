@@ -131,7 +131,7 @@ pub async fn settle_locked(
     }
     if how.check || plan.is_empty() {
         if how.json {
-            out::line(&result(&plan, how, &Done::default()).to_string())?;
+            out::line(&result(&plan, how, &Done::default(), &Unfinished::default()).to_string())?;
         } else if plan.is_empty() && !how.check {
             let file = match wish {
                 Wish::Count(_) => "",
@@ -162,7 +162,11 @@ pub async fn settle_locked(
     };
     drop(lock);
     if how.json {
-        out::line(&result(&plan, how, &done).to_string())?;
+        let unfinished = Unfinished {
+            unsettled: &left,
+            still_old: interrupted.as_ref().map(|(_, units)| units.as_slice()),
+        };
+        out::line(&result(&plan, how, &done, &unfinished).to_string())?;
     } else {
         for one in &done.put_back {
             show_put_back(one);
@@ -273,8 +277,14 @@ pub fn show_failures(failures: &[Failure], machine: Option<&Machine>) {
 }
 
 /// `apply --json`: the plan's shape (`plan::show::json`) and `applied` (bool: false under --check), `failed`: list of `app`, `unit`, `why`, `lines`,
-/// `put_back`: list of `app` (its files and instances are as before) and `failed` (what did not come up even so).
-fn result(plan: &Plan, how: &How<'_>, done: &Done) -> serde_json::Value {
+/// `put_back`: list of `app` (its files and instances are as before) and `failed` (what did not come up even so), `unsettled`: list of apps that are not as
+/// the file says though every step was done, `interrupted` (bool) and `left`: list of instances whose turn did not come for that.
+fn result(
+    plan: &Plan,
+    how: &How<'_>,
+    done: &Done,
+    unfinished: &Unfinished<'_>,
+) -> serde_json::Value {
     let mut value = show::json(plan, how.diff);
     value["applied"] = json!(!how.check && !plan.is_empty());
     value["failed"] = done.failures.iter().map(failure_json).collect();
@@ -286,7 +296,18 @@ fn result(plan: &Plan, how: &How<'_>, done: &Done) -> serde_json::Value {
             json!({ "app": one.app, "failed": failed })
         })
         .collect();
+    value["unsettled"] = json!(unfinished.unsettled);
+    value["interrupted"] = json!(unfinished.still_old.is_some());
+    value["left"] = json!(unfinished.still_old.unwrap_or_default());
     value
+}
+
+/// What is still to be done, without a failure.
+#[derive(Default)]
+struct Unfinished<'a> {
+    unsettled: &'a [String],
+    /// None: nobody interrupted it.
+    still_old: Option<&'a [String]>,
 }
 
 /// An instance that is not up: `app`, `unit`, `why`, `lines`.

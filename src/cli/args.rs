@@ -49,7 +49,7 @@ pub enum Command {
     Scale(ScaleArgs),
     /// Stop apps and remove their units
     #[command(visible_alias = "del")]
-    Delete(TargetArgs),
+    Delete(DeleteArgs),
     /// One row an instance
     #[command(visible_aliases = ["ls", "ps"], alias = "l")]
     List(ListArgs),
@@ -139,6 +139,9 @@ pub struct FileArgs {
     /// These apps alone, separated by commas
     #[arg(long, value_name = "APPS", value_delimiter = ',')]
     pub only: Vec<String>,
+    /// With -: the file that standard input is the text of, there or not; relative paths in it start from its folder
+    #[arg(long, value_name = "FILE")]
+    pub stdin_filename: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -189,9 +192,21 @@ pub struct TargetArgs {
     /// name, name@2, id, namespace, all or /regex/
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
+    /// Say what would be done and do nothing, as Ansible's check mode
+    #[arg(long)]
+    pub check: bool,
     /// Print what was done as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct DeleteArgs {
+    /// name, id, namespace, all or /regex/
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub how: HowArgs,
 }
 
 #[derive(Args, Debug)]

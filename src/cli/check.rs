@@ -18,6 +18,9 @@ pub struct CheckArgs {
     /// Overlay the env_<NAME> tables
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
+    /// With -: the file that standard input is the text of, there or not; relative paths in it start from its folder
+    #[arg(long, value_name = "FILE")]
+    stdin_filename: Option<PathBuf>,
     /// One JSON object: ok, apps, problems, notes
     #[arg(long)]
     json: bool,
@@ -30,7 +33,7 @@ pub fn run(args: CheckArgs, user: bool) -> anyhow::Result<ExitCode> {
         user_manager: user,
         ..Options::default()
     };
-    let loaded = ecosystem::load(&args.file, options)?;
+    let loaded = ecosystem::load(&args.file, args.stdin_filename.as_deref(), options)?;
     let (written, checked) = (&loaded.written, &loaded.checked);
     if args.json {
         out::line(&format!("{:#}", to_json(written, checked)))?;

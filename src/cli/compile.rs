@@ -129,7 +129,7 @@ pub fn model(
         user_manager: one_user,
         home: None,
     };
-    let loaded = ecosystem::load(&args.file, options)?;
+    let loaded = ecosystem::load(&args.file, args.stdin_filename.as_deref(), options)?;
     let checked = loaded.checked;
     match checked.model {
         Some(model) if checked.problems.is_empty() => Ok((model, checked.notes)),

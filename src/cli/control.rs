@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::apply::{How, Wish, failure_json, settle, show_failures, take_lock};
-use super::args::TargetArgs;
+use super::args::{DeleteArgs, TargetArgs};
 use super::logs::{self, LogsArgs};
 use super::report::{self, Stop};
 use super::{machine, out, progress};
@@ -22,6 +22,9 @@ use crate::units::{AppUnits, Facts};
 
 pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect_to_change(user).await?;
+    if args.check {
+        return would(&machine, &args, order).await;
+    }
     let _lock = take_lock(&machine.places)?;
     let apps = apps(&machine)?;
     let selected = select(&apps, &args.targets)?;
@@ -39,11 +42,7 @@ pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<E
     } else {
         show_failures(&failures, Some(&machine));
         if !changed && failures.is_empty() {
-            out::line(match order {
-                Order::Start => "nothing to do: already running",
-                Order::Stop => "nothing to do: already stopped",
-                Order::Restart => "nothing to do",
-            })?;
+            out::line(nothing_to_do(order))?;
         }
     }
     Ok(if failures.is_empty() {
@@ -53,8 +52,39 @@ pub async fn run(args: TargetArgs, order: Order, user: bool) -> anyhow::Result<E
     })
 }
 
+fn nothing_to_do(order: Order) -> &'static str {
+    match order {
+        Order::Start => "nothing to do: already running",
+        Order::Stop => "nothing to do: already stopped",
+        Order::Restart => "nothing to do",
+    }
+}
+
+/// `--check` of start, stop, restart and reload: the units it concerns. `--json`: `changed`, `units` and an empty `failed`.
+pub async fn would(machine: &Machine, args: &TargetArgs, order: Order) -> anyhow::Result<ExitCode> {
+    let apps = apps(machine)?;
+    let selected = select(&apps, &args.targets)?;
+    let units = control::would(machine, &selected, order).await?;
+    if args.json {
+        let changed = !units.is_empty();
+        let value = json!({ "changed": changed, "units": units, "failed": [] });
+        out::line(&value.to_string())?;
+    } else if units.is_empty() {
+        out::line(nothing_to_do(order))?;
+    }
+    let verb = match order {
+        Order::Start => "start",
+        Order::Stop => "stop",
+        Order::Restart => "restart",
+    };
+    for unit in units.iter().filter(|_| !args.json) {
+        out::line(&format!("would {verb} {unit}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Whole apps only: an instance goes by a smaller `instances`.
-pub async fn delete(args: TargetArgs, user: bool) -> anyhow::Result<ExitCode> {
+pub async fn delete(args: DeleteArgs, user: bool) -> anyhow::Result<ExitCode> {
     let machine = machine::connect_to_change(user).await?;
     let apps = apps(&machine)?;
     let selected = select(&apps, &args.targets)?;
@@ -72,9 +102,9 @@ pub async fn delete(args: TargetArgs, user: bool) -> anyhow::Result<ExitCode> {
         .collect();
     let about = format!("delete {}", names.join(" "));
     let how = How {
-        check: false,
-        diff: false,
-        json: args.json,
+        check: args.how.check,
+        diff: args.how.diff,
+        json: args.how.json,
         about: &about,
     };
     settle(&machine, &Wish::Without(names), &how).await

@@ -26,13 +26,25 @@ pub struct Loaded {
     pub checked: Checked,
 }
 
-/// Reads and checks `file`, `-` for standard input (relative paths in it start from the current folder). `options.home` is filled in from HOME.
-/// Errors: the file cannot be read at all; its own mistakes are in `checked.problems`.
-pub fn load(file: &Path, options: Options) -> anyhow::Result<Loaded> {
-    let (text, path) = read(file)?;
-    let name = match file.as_os_str() == "-" {
-        true => "<stdin>".to_owned(),
-        false => file.display().to_string(),
+/// Reads and checks `file`, `-` for standard input: the text of `stdin_filename`, or else of an ecosystem.toml in the current folder. `options.home` is
+/// filled in from HOME. Errors: the file cannot be read at all; its own mistakes are in `checked.problems`.
+pub fn load(
+    file: &Path,
+    stdin_filename: Option<&Path>,
+    options: Options,
+) -> anyhow::Result<Loaded> {
+    if stdin_filename.is_some() && file.as_os_str() != "-" {
+        return Err(Stop::new(format!(
+            "--stdin-filename goes with -, and {} is read here",
+            file.display()
+        ))
+        .into());
+    }
+    let (text, path) = read(file, stdin_filename)?;
+    let name = match (file.as_os_str() == "-", stdin_filename) {
+        (true, None) => "<stdin>".to_owned(),
+        (true, Some(name)) => name.display().to_string(),
+        (false, _) => file.display().to_string(),
     };
     check(&text, &path, &name, options)
 }
@@ -58,7 +70,7 @@ pub fn check(text: &str, path: &Path, name: &str, mut options: Options) -> anyho
     Ok(Loaded { written, checked })
 }
 
-fn read(file: &Path) -> anyhow::Result<(String, PathBuf)> {
+fn read(file: &Path, stdin_filename: Option<&Path>) -> anyhow::Result<(String, PathBuf)> {
     let here = working_folder()?;
     let (bytes, path) = if file.as_os_str() == "-" {
         let mut bytes = Vec::new();
@@ -67,7 +79,8 @@ fn read(file: &Path) -> anyhow::Result<(String, PathBuf)> {
             .take(SIZE_MAX + 1)
             .read_to_end(&mut bytes)
             .context("cannot read standard input")?;
-        (bytes, here.join(DEFAULT_FILE))
+        let name = stdin_filename.unwrap_or(Path::new(DEFAULT_FILE));
+        (bytes, here.join(name))
     } else {
         foreign(file)?;
         let path = here.join(file);

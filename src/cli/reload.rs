@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::apply::{failure_json, no_lock, show_failures};
 use super::args::ReloadArgs;
-use super::control::{apps, select};
+use super::control::{apps, select, would};
 use super::interrupt::until_done;
 use super::report::{self, Interrupted, Stop};
 use super::{machine, out, progress};
+use crate::apply::control::Order;
 use crate::apply::rolling::Restarted;
 use crate::apply::target::Selected;
 use crate::apply::view::words;
@@ -25,6 +26,9 @@ use crate::watch::restart;
 pub async fn run(args: ReloadArgs, user: bool) -> anyhow::Result<ExitCode> {
     let json = args.of.json;
     let machine = machine::connect_to_change(user).await?;
+    if args.of.check {
+        return would(&machine, &args.of, Order::Restart).await;
+    }
     let known = apps(&machine)?;
     let selected = select(&known, &args.of.targets)?;
     // A guest holds the machine's lock alone, which is as good as all of the apps'.

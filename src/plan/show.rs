@@ -131,6 +131,13 @@ pub(super) fn sign_of(change: &FileChange) -> char {
     }
 }
 
+/// What `--diff` adds to a unit's object.
+pub(super) fn add_texts(unit: &mut Value, change: &FileChange) {
+    unit["diff"] = unified(change).into();
+    unit["before"] = json!(change.before);
+    unit["after"] = json!(change.after);
+}
+
 pub(super) fn unified(change: &FileChange) -> String {
     let before = change.before.as_deref().unwrap_or_default();
     let after = change.after.as_deref().unwrap_or_default();
@@ -184,9 +191,9 @@ fn assignments(text: &str) -> BTreeMap<String, String> {
 /// The stable shape of `plan --json` and of `apply --json` before it acts.
 ///
 /// `changed` (bool), `apps`: list of `name`, `change` (create, change, remove, keep), `units` (list of `name`, `change`, and with `diff` the unified
-/// diff), `env` (lists `added`, `changed`, `removed` of names), `boot` (bool or null: starts at boot from now on), `stop`, `start`, `restart` (unit
-/// names), `notes` (sentences). `watcher`: null, or what happens to the watcher's unit: `unit`, `change`, `boot`, `diff` as of an app, and `stop`, `start`,
-/// `restart` (bool).
+/// diff, and `before` and `after`, the whole text or null), `env` (lists `added`, `changed`, `removed` of names), `boot` (bool or null: starts at boot from now on), `stop`, `start`, `restart` (unit
+/// names), `notes` (sentences). `watcher`: null, or what happens to the watcher's unit: `unit`, `change`, `boot`, `diff`, `before` and `after` as of an
+/// app, and `stop`, `start`, `restart` (bool).
 pub fn json(plan: &Plan, diff: bool) -> Value {
     let apps: Vec<Value> = plan.apps.iter().map(|app| app_json(app, diff)).collect();
     json!({ "changed": !plan.is_empty(), "apps": apps, "watcher": show_watch::json(&plan.watch, diff) })
@@ -204,7 +211,7 @@ fn app_json(app: &AppPlan, diff: bool) -> Value {
             };
             let mut unit = json!({ "name": change.name, "change": how });
             if diff {
-                unit["diff"] = unified(change).into();
+                add_texts(&mut unit, change);
             }
             unit
         })

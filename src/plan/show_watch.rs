@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::action::Change;
-use super::show::{sign_of, unified};
+use super::show::{add_texts, sign_of, unified};
 use super::watch::WatchPlan;
 use crate::units::watcher::UNIT;
 
@@ -47,7 +47,7 @@ pub fn text(out: &mut String, watch: &WatchPlan, diff: bool) {
     }
 }
 
-/// `change`, `boot` and with `diff` the unified diff as of an app's unit; `stop`, `start`, `restart` (bool). Null where nothing happens to it.
+/// `change`, `boot` and with `diff` the texts as of an app's unit; `stop`, `start`, `restart` (bool). Null where nothing happens to it.
 pub fn json(watch: &WatchPlan, diff: bool) -> Value {
     if watch.change == Change::Keep {
         return Value::Null;
@@ -66,7 +66,7 @@ pub fn json(watch: &WatchPlan, diff: bool) -> Value {
         "restart": watch.restart,
     });
     if let Some(change) = watch.unit.as_ref().filter(|_| diff) {
-        value["diff"] = unified(change).into();
+        add_texts(&mut value, change);
     }
     value
 }

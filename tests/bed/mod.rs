@@ -17,6 +17,7 @@ mod command;
 mod files;
 pub mod http;
 mod journal;
+mod ssh;
 
 use std::process::{Child, ChildStdin};
 use std::sync::OnceLock;
@@ -28,6 +29,8 @@ pub use boot::{Hierarchy, Options};
 pub use command::{Cmd, Output, Spawned};
 #[allow(unused_imports)]
 pub use http::Response;
+#[allow(unused_imports)]
+pub use ssh::Reached;
 
 static SHARED: OnceLock<Bed> = OnceLock::new();
 

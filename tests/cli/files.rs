@@ -32,6 +32,32 @@ fn a_right_file() {
 }
 
 #[test]
+fn standard_input_is_the_text_of_a_file() {
+    let here = Here::new();
+    here.write("apps/server", "#!/bin/sh\n");
+    here.shell("chmod +x apps/server").is(0, "", "");
+    let as_file = |name: &str| {
+        here.shell(&format!(
+            "printf '[[apps]]\\nscript = \"./server\"\\n' | \"$RPMCTL\" check - --stdin-filename {name} --json"
+        ))
+    };
+    let told = as_file("apps/new.toml");
+    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(value["ok"], true, "{told:?}");
+    assert_eq!(value["file"], "apps/new.toml");
+    let told = as_file("new.toml");
+    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(value["problems"][0]["file"], "new.toml", "{told:?}");
+    here.write("ecosystem.toml", APP);
+    here.run(&["check", "ecosystem.toml", "--stdin-filename", "x.toml"])
+        .is(
+            1,
+            "",
+            "error: --stdin-filename goes with -, and ecosystem.toml is read here\n",
+        );
+}
+
+#[test]
 fn what_is_no_ecosystem_file() {
     let here = Here::new();
     here.write("latin1.toml", b"[[apps]]\nname = \"caf\xe9\"\n");

@@ -140,7 +140,7 @@ fn of_command(page: &mut Page, command: &mut Command) {
 }
 
 /// What a command does beyond its one line.
-const MORE: [(&str, &[&str]); 11] = [
+const MORE: [(&str, &[&str]); 12] = [
     (
         "monit",
         &[
@@ -161,6 +161,15 @@ const MORE: [(&str, &[&str]); 11] = [
         &["What it looks at, and its exit status, are in CHECKS OF DOCTOR below."],
     ),
     (
+        "plan",
+        &[
+            "--json: changed (bool), apps (list of name, change: create, change, remove or keep, units: list of name, change and with --diff diff, before and\n\
+             after: null where there is none, env: lists added, changed and removed of names, boot: null where nothing changes at boot, stop, start and\n\
+             restart: lists of units, notes), watcher (null, or unit, change, boot, stop, start and restart, and with --diff diff, before and after). A file\n\
+             with mistakes: problems (list of file, line, column, end_line, end_column, message, label, help), and exit 1.",
+        ],
+    ),
+    (
         "apply",
         &[
             "Instances whose settings changed restart one after another, each ready before the next; apps go side by side. When one does not come up, its\n\
@@ -171,7 +180,8 @@ const MORE: [(&str, &[&str]); 11] = [
              command again carries on, as it does after a SIGKILL. But where a SIGKILL or such a SIGINT came after the files were written, they count as what was\n\
              there: a release that does not come up is not put back any more, apply stops at the first instance that fails. rpmctl rollback takes it back.",
             "--json: the plan's object and applied (bool), failed (list of app, unit, why, lines), put_back (list of app and failed: what does not come up\n\
-             with its earlier settings either).",
+             with its earlier settings either), unsettled (list of apps that are not as the file says though every step was done), interrupted (bool), left\n\
+             (list of instances whose turn did not come for that).",
         ],
     ),
     (

@@ -89,6 +89,54 @@ fn every_kind_of_target() {
 }
 
 #[test]
+fn what_would_be_done() {
+    let bed = &three_sleepers();
+    let before = all_runs(bed);
+    let would = |args: &[&str]| ok(bed, &[args, &["--check"]].concat());
+    assert_eq!(would(&["start", "all"]), "nothing to do: already running\n");
+    assert_eq!(
+        would(&["stop", "beta"]),
+        "would stop beta.target\nwould stop beta@0.service\nwould stop beta@1.service\n"
+    );
+    assert_eq!(
+        would(&["reload", "gamma", "alpha@1"]),
+        "would restart alpha@1.service\nwould restart gamma@0.service\n"
+    );
+    assert_eq!(
+        would(&["restart", "gamma", "--json"]),
+        "{\"changed\":true,\"failed\":[],\"units\":[\"gamma@0.service\"]}\n"
+    );
+    let removal = would(&["delete", "gamma"]);
+    assert!(removal.starts_with("- gamma (remove)\n"), "{removal}");
+    assert_eq!(all_runs(bed), before);
+    ok(bed, &["stop", "beta@1", "gamma"]);
+    assert_eq!(
+        would(&["start", "all"]),
+        "would start beta@1.service\nwould start gamma@0.service\n"
+    );
+    assert_eq!(
+        would(&["stop", "gamma"]),
+        "nothing to do: already stopped\n"
+    );
+    assert_eq!(down(bed), [4, 5]);
+    // Both texts of each unit, whole.
+    let told = ok(bed, &["delete", "gamma", "--check", "--diff", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    for unit in told["apps"][0]["units"].as_array().expect("its units") {
+        let path = format!(
+            "/etc/systemd/system/{}",
+            unit["name"].as_str().expect("name")
+        );
+        assert_eq!(unit["before"], bed.read(&path), "{path}");
+        assert_eq!(unit["after"], serde_json::Value::Null);
+    }
+    assert_eq!(
+        (&told["changed"], &told["applied"]),
+        (&true.into(), &false.into())
+    );
+}
+
+#[test]
 fn what_nothing_answers_to() {
     let bed = &three_sleepers();
     let before = all_runs(bed);

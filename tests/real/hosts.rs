@@ -1,27 +1,19 @@
 //! `-H` between machines: beds with a network between them, and an sshd in each.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::bed::{self, Bed, Options, Spawned};
+use crate::bed::{self, Bed, Reached};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const SSH: &str = "ssh -F /srv/hosts/config";
 
-/// A machine that is reached from the shared bed as `m1`, `m2`.
-struct Machine {
-    bed: Bed,
-    sshd: Spawned,
-}
-
 /// Two machines, the second of which is for tests that stop its sshd. `down` is an address that nobody has.
 struct Machines {
     here: &'static Bed,
-    there: [Machine; 2],
+    there: [Reached; 2],
 }
 
 fn machines() -> &'static Machines {
@@ -29,16 +21,20 @@ fn machines() -> &'static Machines {
     MACHINES.get_or_init(|| {
         let here = bed::shared();
         here.sh_ok("mkdir -p /srv/hosts && ssh-keygen -q -t ed25519 -N '' -f /srv/hosts/key");
-        let there = [1, 2].map(|number| Machine::boot(here, number));
+        let key = here.read("/srv/hosts/key.pub");
+        let there = [1, 2].map(|number| {
+            let machine = Reached::boot(here.leader(), number, &key);
+            machine.bed.write("/srv/app/app.js", 0o644, "require('http').createServer((_, answer) => answer.end('ok')).listen(process.env.PORT, '127.0.0.1')\n");
+            machine
+        });
         let mut known = String::new();
         let mut config = String::from(
             "Host *\n  User root\n  IdentityFile /srv/hosts/key\n  IdentitiesOnly yes\n  UserKnownHostsFile /srv/hosts/known\nHost down\n  HostName 10.99.1.77\nHost refused\n  HostName 127.0.0.1\n  Port 9\n\
              Host stranger\n  HostName 10.99.1.2\n  UserKnownHostsFile /dev/null\nHost locked\n  HostName 10.99.1.2\n  PubkeyAuthentication no\n",
         );
         for (number, machine) in (1..).zip(&there) {
-            let key = machine.bed.read("/srv/hosts/hostkey.pub");
-            known.push_str(&format!("10.99.{number}.2 {key}"));
-            config.push_str(&format!("Host m{number}\n  HostName 10.99.{number}.2\n"));
+            known.push_str(&machine.known());
+            config.push_str(&format!("Host m{number}\n  HostName {}\n", machine.address));
         }
         here.write("/srv/hosts/known", 0o644, known);
         // The first value that ssh finds counts.
@@ -52,76 +48,6 @@ fn machines() -> &'static Machines {
         }
         machines
     })
-}
-
-impl Machine {
-    fn boot(here: &Bed, number: u32) -> Machine {
-        let bed = Bed::boot(Options::default());
-        let link = format!("m{number}");
-        // On this machine, between the beds' networks; it goes with them.
-        let made = Command::new("ip")
-            .args([
-                "link",
-                "add",
-                &link,
-                "netns",
-                &here.leader().to_string(),
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "up0",
-                "netns",
-            ])
-            .arg(bed.leader().to_string())
-            .output()
-            .expect("start ip (package iproute2)");
-        assert!(made.status.success(), "{made:?}");
-        here.sh_ok(&format!(
-            "ip address add 10.99.{number}.1/24 dev {link} && ip link set {link} up"
-        ));
-        bed.sh_ok(&format!(
-            "ip address add 10.99.{number}.2/24 dev up0 && ip link set up0 up"
-        ));
-        let mut program = "/usr/sbin/sshd";
-        if !bed.exists(program) {
-            let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sshd/root");
-            assert!(
-                unpacked.join("usr/sbin/sshd").exists(),
-                "there is no sshd: run tests/run, which unpacks it to {}",
-                unpacked.display()
-            );
-            bed.copy_in(&unpacked, "/srv/sshd");
-            // Newer ones start programs of their own from there.
-            bed.sh_ok(
-                "mkdir -p /usr/lib/openssh && cp -a /srv/sshd/usr/lib/openssh/. /usr/lib/openssh/",
-            );
-            program = "/srv/sshd/usr/sbin/sshd";
-        }
-        bed.sh_ok(
-            "mkdir -p /srv/hosts /run/sshd
-             getent passwd sshd || useradd --system --no-create-home --home-dir /run/sshd sshd
-             usermod -p '*' root
-             usermod -p '*' app
-             ssh-keygen -q -t ed25519 -N '' -f /srv/hosts/hostkey",
-        );
-        bed.write("/srv/hosts/keys", 0o644, here.read("/srv/hosts/key.pub"));
-        bed.write(
-            "/srv/hosts/sshd.conf",
-            0o644,
-            format!(
-                "ListenAddress 10.99.{number}.2\nHostKey /srv/hosts/hostkey\nAuthorizedKeysFile /srv/hosts/keys\nPidFile none\nUsePAM no\nStrictModes no\n"
-            ),
-        );
-        let libraries = bed
-            .sh_ok("[ ! -d /srv/sshd ] || find /srv/sshd -name '*.so.*' -printf '%h:' | sort -u");
-        let sshd = bed
-            .cmd(&[program, "-D", "-e", "-f", "/srv/hosts/sshd.conf"])
-            .env("LD_LIBRARY_PATH", &libraries)
-            .spawn();
-        bed.write("/srv/app/app.js", 0o644, "require('http').createServer((_, answer) => answer.end('ok')).listen(process.env.PORT, '127.0.0.1')\n");
-        Machine { bed, sshd }
-    }
 }
 
 impl Machines {
@@ -279,7 +205,7 @@ fn three_in_one_table_whatever_becomes_of_them() {
 }
 
 /// The sshd that listens, as its bed numbers it.
-fn there_pid(machine: &Machine) -> u32 {
+fn there_pid(machine: &Reached) -> u32 {
     let found = machine.bed.ok(&["pgrep", "-o", "-f", "/sshd -D -e"]);
     assert!(
         !machine.sshd.printed().1.contains("fatal"),
