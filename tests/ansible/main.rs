@@ -3,8 +3,8 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 mod controller;
-
-use std::process::Command;
+#[path = "../packages/mod.rs"]
+mod packages;
 
 use controller::{Controller, Run};
 
@@ -36,8 +36,8 @@ fn everything() {
     std::thread::scope(|scope| {
         scope.spawn(|| states(controller));
         six_runs(controller);
+        role_and_rolling(controller);
     });
-    role_and_rolling(controller);
 }
 
 fn six_runs(controller: &Controller) {
@@ -134,11 +134,12 @@ fn states(controller: &Controller) {
 
 fn role_and_rolling(controller: &Controller) {
     let folder = controller.path("packages");
-    let version_1 = package(&folder, "0.1.0-1");
-    let version_2 = package(&folder, "0.1.0-2");
+    let version_1 = packages::deb(&folder, "0.1.0-1").display().to_string();
+    packages::deb(&folder, "0.1.0-2");
+    packages::deb(&folder, "0.1.0-3");
     let third = &controller.machines[2].bed;
-    // Reading what Debian has takes a second of processor time, several times a run.
-    third.sh_ok("rm -rf /usr/local/bin/rpmctl /var/lib/apt/lists/*");
+    third.sh_ok("rm /usr/local/bin/rpmctl");
+    packages::repository(third, &folder, &["0.1.0-2", "0.1.0-3"]);
     let apps = |greeting: &str| {
         serde_json::json!([{
             "path": "/srv/rolled/ecosystem.toml",
@@ -171,12 +172,24 @@ fn role_and_rolling(controller: &Controller) {
     assert!(again.recap()[0].contains(" changed=0 "), "{}", again.text);
     let pids = || third.ok(&["systemctl", "show", "-P", "MainPID", "rolled@0", "rolled@1"]);
     let before = pids();
-    let newer = controller.play("role.yml", &["-e", &with(&version_2)]);
-    assert!(newer.recap()[0].contains(" changed=2 "), "{}", newer.text);
+    // A version of a repository, which has a newer one as well.
+    let pinned = vars(serde_json::json!({
+        "rpmctl_repository": { "uris": "file:/srv/repository", "suites": "./", "trusted": true },
+        "rpmctl_version": "0.1.0-2",
+        "rpmctl_ecosystems": apps("one"),
+        "release": "1",
+    }));
+    let newer = controller.play("role.yml", &["-e", &pinned]);
+    // The repository, the package, the release, and the handler that reloads what runs.
+    assert!(newer.recap()[0].contains(" changed=4 "), "{}", newer.text);
     assert_eq!(
-        (installed(), pids()),
-        ("0.1.0-2".to_owned(), before.clone())
+        newer.text.matches("RUNNING HANDLER").count(),
+        1,
+        "{}",
+        newer.text
     );
+    assert_eq!(installed(), "0.1.0-2");
+    assert_ne!(pids(), before);
 
     let rolling = |greeting: &str| {
         let vars = vars(serde_json::json!({
@@ -202,32 +215,4 @@ fn role_and_rolling(controller: &Controller) {
     );
     all_say(controller, "two 7");
     assert_eq!(pids(), before);
-}
-
-/// A .deb of the built program, named after its version.
-fn package(folder: &std::path::Path, version: &str) -> String {
-    let root = folder.join(version);
-    std::fs::create_dir_all(root.join("usr/bin")).expect("folders");
-    std::fs::create_dir_all(root.join("DEBIAN")).expect("folders");
-    std::fs::write(
-        root.join("DEBIAN/control"),
-        format!("Package: rpmctl\nVersion: {version}\nArchitecture: all\nMaintainer: rpmctl <rpmctl@localhost>\nDescription: as it was built\n"),
-    )
-    .expect("control");
-    let archive = folder.join(format!("rpmctl_{version}.deb"));
-    for command in [
-        Command::new("objcopy")
-            .args(["--strip-all", env!("CARGO_BIN_EXE_rpmctl")])
-            .arg(root.join("usr/bin/rpmctl")),
-        Command::new("dpkg-deb")
-            .args(["--root-owner-group", "-Znone", "--build"])
-            .arg(&root)
-            .arg(&archive),
-    ] {
-        let ran = command
-            .output()
-            .expect("start objcopy (binutils), dpkg-deb");
-        assert!(ran.status.success(), "{ran:?}");
-    }
-    archive.display().to_string()
 }

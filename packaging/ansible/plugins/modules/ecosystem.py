@@ -87,7 +87,9 @@ attributes:
     description: Says what would change, and changes nothing. On a machine without rpmctl, or without the file, it says that everything would.
   diff_mode:
     support: full
-    description: The whole text of each unit before and after, what starts, stops and restarts, rpmctl's notes, and the names of variables that change, without values.
+    description:
+      - The whole text of each unit before and after, what starts, stops and restarts, rpmctl's notes, and the names of variables that change,
+        without values.
   platform:
     support: full
     platforms: posix
@@ -186,6 +188,7 @@ file:
 
 import json
 import os
+import pwd
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -318,8 +321,10 @@ class Ecosystem:
     def _path(self):
         path = self.module.params["path"]
         if path is None and self.module.params["config"] is not None:
-            user = self.module.params["scope"] == "user"
-            path = os.path.expanduser("~/.config/rpmctl/ecosystem.toml") if user else "/etc/rpmctl/ecosystem.toml"
+            folder = "/etc"
+            if self.module.params["scope"] == "user":
+                folder = os.path.join(pwd.getpwuid(os.getuid()).pw_dir, ".config")
+            path = os.path.join(folder, "rpmctl/ecosystem.toml")
         if path is None:
             return None
         if not os.path.isabs(path):
