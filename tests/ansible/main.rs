@@ -140,6 +140,7 @@ fn role_and_rolling(controller: &Controller) {
     let third = &controller.machines[2].bed;
     third.sh_ok("rm /usr/local/bin/rpmctl");
     packages::repository(third, &folder, &["0.1.0-2", "0.1.0-3"]);
+    let template = controller::root().join("tests/ansible/files/own.toml.j2");
     let apps = |greeting: &str| {
         serde_json::json!([{
             "path": "/srv/rolled/ecosystem.toml",
@@ -147,6 +148,8 @@ fn role_and_rolling(controller: &Controller) {
                 "name": "rolled", "script": "/srv/app/app.js", "exec_mode": "cluster", "instances": 2, "port": 4801, "user": "app",
                 "max_restarts": 2, "env": { "GREETING": greeting, "SECRET": "hunter2" },
             }] },
+        }, {
+            "path": "/home/app/own.toml", "src": template, "user": "app",
         }])
     };
     // By a file: what it holds is on no command line.
@@ -168,6 +171,8 @@ fn role_and_rolling(controller: &Controller) {
     let first = controller.play("role.yml", &["-e", &with(&version_1)]);
     assert!(first.recap()[0].contains(" changed=4 "), "{}", first.text);
     assert_eq!(installed(), "0.1.0-1");
+    let runs = third.cmd(&["systemctl", "--user", "is-active", "own-m3@0"]);
+    assert_eq!(runs.user("app").ok(), "active\n");
     let again = controller.play("role.yml", &["-e", &with(&version_1)]);
     assert!(again.recap()[0].contains(" changed=0 "), "{}", again.text);
     let pids = || third.ok(&["systemctl", "show", "-P", "MainPID", "rolled@0", "rolled@1"]);
