@@ -92,7 +92,8 @@ fn its_commands_parse_and_its_scripts_are_there() {
         let line = line.strip_prefix("sudo ").unwrap_or(line);
         match line.split(' ').next().expect("a word") {
             "rpmctl" => parses(line),
-            "curl" | "cargo" | "rm" | "usermod" | "systemd-sysusers" | "systemd-tmpfiles" => {}
+            "apt" | "curl" | "cargo" | "rm" | "usermod" | "systemd-sysusers"
+            | "systemd-tmpfiles" => {}
             script => {
                 let path = root().join(script);
                 let mode = fs::metadata(&path).map(|data| data.permissions().mode());
@@ -101,7 +102,13 @@ fn its_commands_parse_and_its_scripts_are_there() {
             }
         }
     }
-    let all = ["packaging/examples/run", "tests/bench/cluster", "tests/run"].map(str::to_owned);
+    let all = [
+        "packaging/build",
+        "packaging/examples/run",
+        "tests/bench/cluster",
+        "tests/run",
+    ]
+    .map(str::to_owned);
     assert_eq!(scripts, BTreeSet::from(all));
     for code in quoted(&readme().replace("```", "")) {
         if code.starts_with("rpmctl ") {

@@ -99,6 +99,9 @@ pub enum Command {
     /// Whether a unit is an app's; asked by packaging/polkit alone
     #[command(name = "__polkit-check", hide = true)]
     PolkitCheck { unit: String, verb: String },
+    /// Write the units that a package brings; called by packaging/build alone
+    #[command(name = "__packaged-units", hide = true)]
+    PackagedUnits { folder: std::path::PathBuf },
     /// Process 1 of a private systemd; called by `run` alone
     #[command(name = "__private-init", hide = true)]
     PrivateInit {

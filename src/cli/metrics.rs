@@ -22,7 +22,7 @@ use crate::units;
 use crate::units::metrics::SOCKET;
 
 /// The port that Prometheus' list of exporters has for PM2's.
-const LISTEN: &str = "127.0.0.1:9209";
+pub(super) const LISTEN: &str = "127.0.0.1:9209";
 /// What serves ends when nobody has asked for so long.
 const IDLE: Duration = Duration::from_secs(3);
 

@@ -19,6 +19,7 @@ mod metrics;
 mod monit;
 mod out;
 mod own_metrics;
+mod packaged;
 mod patience;
 mod plan;
 mod progress;
@@ -137,6 +138,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
                 ExitCode::from(report::FAILED)
             })
         }
+        Command::PackagedUnits { folder } => packaged::run(&folder),
         Command::PrivateInit { .. } | Command::MonitGuard | Command::At(_) => {
             unreachable!("handled before the runtime starts")
         }

@@ -12,6 +12,7 @@ mod health_fact;
 mod install;
 pub mod marker;
 pub mod metrics;
+pub mod packaged;
 mod preload;
 pub mod quote;
 mod scale;

@@ -91,6 +91,7 @@ fn kind(command: &Command) -> Result<Kind<'_>, Stop> {
         | Command::At(_)
         | Command::MonitGuard
         | Command::PolkitCheck { .. }
+        | Command::PackagedUnits { .. }
         | Command::PrivateInit { .. } => {
             return Err(
                 Stop::new("-H does not go with this command: it is about this machine")

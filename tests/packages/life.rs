@@ -1,0 +1,283 @@
+//! Installed, updated, taken back, removed, installed again and purged, while an app runs: the app does not notice.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bed::{Bed, Options};
+use crate::{made, package};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// All that rpmctl does for an app besides its units: a watcher, log files, something by the clock.
+const APP: &str = r#"
+[[apps]]
+name = "api"
+script = "/home/app/api/app.js"
+instances = 2
+exec_mode = "cluster"
+user = "app"
+max_memory_restart = "400M"
+out_file = "/home/app/api/out.log"
+cron_restart = "0 3 * * *"
+
+[apps.env]
+PORT = 3000
+GREETING = "hello"
+"#;
+
+const PROGRAM: &str = "require('http').createServer((_, answer) => answer.end(process.env.GREETING)).listen(process.env.PORT)\n";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Deb,
+    Rpm,
+}
+
+struct Machine {
+    bed: Bed,
+    kind: Kind,
+}
+
+impl Machine {
+    fn boot(kind: Kind) -> Machine {
+        let bed = Bed::boot(Options::default());
+        bed.sh_ok("rm /usr/local/bin/rpmctl");
+        let file = |folder: PathBuf| {
+            let ending = if kind == Kind::Deb { "deb" } else { "rpm" };
+            std::fs::read(package(&folder, ending)).expect("a package")
+        };
+        bed.write("/srv/now", 0o644, file(made()));
+        bed.write("/srv/next", 0o644, file(made().join("next")));
+        bed.write_as("app", "/home/app/api/app.js", 0o644, PROGRAM);
+        bed.write("/srv/api/ecosystem.toml", 0o644, APP);
+        Machine { bed, kind }
+    }
+
+    #[track_caller]
+    fn install(&self, which: &str) {
+        let script = match self.kind {
+            Kind::Deb => format!("dpkg --install /srv/{which}"),
+            // This machine's own packages are no .rpms.
+            Kind::Rpm => {
+                format!(
+                    "rpm --force-debian --upgrade --oldpackage --nodeps --dbpath /var/lib/rpm /srv/{which}"
+                )
+            }
+        };
+        self.quietly(&script);
+    }
+
+    #[track_caller]
+    fn remove(&self) {
+        self.quietly(match self.kind {
+            Kind::Deb => "dpkg --remove rpmctl",
+            Kind::Rpm => "rpm --force-debian --erase --dbpath /var/lib/rpm rpmctl",
+        });
+    }
+
+    /// Nothing complains.
+    #[track_caller]
+    fn quietly(&self, script: &str) {
+        let words: Vec<&str> = script.split(' ').collect();
+        let ran = self.bed.cmd(&words).deadline(PATIENCE).run();
+        println!("$ {script}\n{ran}");
+        let said = ran.stderr.lines().filter(|line| {
+            !["downgrading rpmctl", "Creating group 'rpmctl'"]
+                .iter()
+                .any(|known| line.contains(known))
+                && !line.is_empty()
+        });
+        assert_eq!((ran.status, said.count()), (0, 0), "{script}: {ran}");
+    }
+
+    #[track_caller]
+    fn answers(&self) {
+        let answer = self.bed.http_get("127.0.0.1:3000", "/").expect("HTTP");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+    }
+
+    /// Processes and runs of the app's instances.
+    fn runs(&self) -> String {
+        let ask = [
+            "systemctl",
+            "show",
+            "-p",
+            "MainPID,InvocationID,NRestarts,ActiveState",
+        ];
+        self.bed.ok(&[&ask[..], &["api@0", "api@1"]].concat())
+    }
+
+    fn is_active(&self, unit: &str) -> bool {
+        self.bed
+            .run(&["systemctl", "is-active", "--quiet", unit])
+            .status
+            == 0
+    }
+
+    fn watcher(&self) -> String {
+        self.bed
+            .ok(&["systemctl", "show", "-P", "MainPID", "rpmctl-watch.service"])
+    }
+
+    #[track_caller]
+    fn nothing_to_do(&self) {
+        let plan = [
+            "rpmctl",
+            "plan",
+            "--detailed-exitcode",
+            "/srv/api/ecosystem.toml",
+        ];
+        let plan = self.bed.run(&plan);
+        assert_eq!(plan.status, 0, "{plan}");
+    }
+
+    /// Every file by rpmctl's name or in a folder of that name, but for what a running instance has.
+    fn left(&self) -> String {
+        self.bed.sh_ok(
+            "find / -xdev \\( -path /proc -o -path /sys -o -path /srv -o -path /var/log -o -path '/tmp/*' \\) -prune -o \
+                 \\( -name '*rpmctl*' -o -path '*/rpmctl/*' \\) ! -type d -print
+             find /run/rpmctl -mindepth 1 -maxdepth 1 ! -name '*@*' 2>/dev/null || :
+             find / -xdev -type d -name rpmctl ! -path '/proc/*' ! -path '/sys/*' -print
+             cd /etc/systemd/system && find . -name '*api*' | sort",
+        )
+    }
+}
+
+/// From nothing to an app that runs, then a newer rpmctl and back; the app does not notice.
+fn until_it_runs(machine: &Machine) {
+    let bed = &machine.bed;
+    machine.install("now");
+    assert!(
+        !machine.is_active("rpmctl-watch.service"),
+        "no app needs it"
+    );
+    assert_eq!(
+        bed.ok(&["stat", "-c", "%a %U %G", "/run/rpmctl/lock"]),
+        "640 root rpmctl\n"
+    );
+    bed.ok(&["rpmctl", "apply", "/srv/api/ecosystem.toml"]);
+    bed.ok(&["rpmctl", "metrics", "--install"]);
+    machine.answers();
+    let own = bed.ok(&[
+        "systemctl",
+        "show",
+        "-P",
+        "FragmentPath",
+        "rpmctl-watch.service",
+    ]);
+    assert!(
+        own.ends_with("lib/systemd/system/rpmctl-watch.service\n") && !own.contains("/etc/"),
+        "{own}"
+    );
+    assert!(!bed.exists("/etc/systemd/system/rpmctl-metrics.socket"));
+    machine.nothing_to_do();
+
+    let runs = machine.runs();
+    for version in ["next", "now"] {
+        let watcher = machine.watcher();
+        machine.install(version);
+        assert_eq!(machine.runs(), runs, "after {version}");
+        machine.answers();
+        assert!(machine.is_active("rpmctl-watch.service"));
+        assert_ne!(
+            machine.watcher(),
+            watcher,
+            "it runs the rpmctl that was replaced"
+        );
+        assert_eq!(
+            bed.http_get("127.0.0.1:9209", "/metrics")
+                .expect("HTTP")
+                .status,
+            200
+        );
+        machine.nothing_to_do();
+    }
+}
+
+/// It runs, starts again by order and by itself, and is what a next rpmctl finds.
+fn removed(machine: &Machine) {
+    let bed = &machine.bed;
+    let runs = machine.runs();
+    machine.remove();
+    assert!(!bed.exists("/usr/bin/rpmctl"));
+    assert_eq!(machine.runs(), runs);
+    machine.answers();
+    assert!(!machine.is_active("rpmctl-watch.service"));
+    assert!(!machine.is_active("rpmctl-metrics.socket"));
+    starts_again(machine);
+
+    let runs = machine.runs();
+    machine.install("now");
+    assert_eq!(machine.runs(), runs);
+    assert!(
+        machine.is_active("rpmctl-watch.service"),
+        "apply had enabled it"
+    );
+    assert!(machine.is_active("rpmctl-metrics.socket"));
+    machine.nothing_to_do();
+}
+
+fn starts_again(machine: &Machine) {
+    let bed = &machine.bed;
+    bed.ok(&["systemctl", "restart", "api@0.service"]);
+    bed.ok(&["systemctl", "kill", "--signal=KILL", "api@1.service"]);
+    bed.ok(&["systemctl", "stop", "api.target"]);
+    bed.ok(&["systemctl", "start", "api.target"]);
+    bed.wait_until("both instances run again", PATIENCE, || {
+        machine.runs().matches("ActiveState=active").count() == 2
+    });
+    bed.wait_until("it answers", PATIENCE, || {
+        bed.http_get("127.0.0.1:3000", "/")
+            .is_ok_and(|it| it.body == "hello")
+    });
+}
+
+#[test]
+fn life_of_the_deb() {
+    let machine = Machine::boot(Kind::Deb);
+    let bed = &machine.bed;
+    until_it_runs(&machine);
+    removed(&machine);
+
+    let runs = machine.runs();
+    machine.quietly("dpkg --purge rpmctl");
+    assert_eq!(machine.runs(), runs);
+    machine.answers();
+    starts_again(&machine);
+    let left = machine.left();
+    let named = bed.sh_ok("grep -rhoE '/var/lib/rpmctl/shim/[a-z0-9.-]+' /etc/rpmctl/env /etc/systemd/system | sort -u");
+    let mut expected: Vec<&str> = vec!["/etc/rpmctl", "/etc/rpmctl/env/api.env", "/var/lib/rpmctl"];
+    expected.extend(named.lines());
+    let mut rest: Vec<&str> = left
+        .lines()
+        .filter(|line| !line.starts_with("./"))
+        .collect();
+    rest.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(rest, expected, "\n{left}");
+
+    // With the apps deleted before, nothing is left but what Debian never takes back: a group.
+    machine.install("now");
+    bed.ok(&["rpmctl", "apply", "/srv/api/ecosystem.toml"]);
+    assert!(machine.is_active("rpmctl-watch.service"));
+    bed.ok(&["rpmctl", "metrics", "--uninstall"]);
+    bed.ok(&["rpmctl", "delete", "all"]);
+    machine.quietly("dpkg --purge rpmctl");
+    assert_eq!(machine.left(), "");
+    let failed = bed.ok(&[
+        "systemctl",
+        "list-units",
+        "--failed",
+        "--no-legend",
+        "*rpmctl*",
+        "api*",
+    ]);
+    assert_eq!(failed, "");
+}
+
+#[test]
+fn life_of_the_rpm() {
+    let machine = Machine::boot(Kind::Rpm);
+    until_it_runs(&machine);
+    removed(&machine);
+}
