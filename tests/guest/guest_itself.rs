@@ -27,7 +27,7 @@ fn a_program_that_nobody_waits_for_is_ended() {
 #[test]
 fn the_guest_ends_with_a_test_that_is_killed() {
     if std::env::var_os(VICTIM).is_some() {
-        let guest = machine::start();
+        let guest = machine::start(&[]);
         println!("\nqemu {}", guest.qemu_pid());
         loop {
             std::thread::park();

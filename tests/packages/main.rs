@@ -3,7 +3,12 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+#[path = "../guest/machine/mod.rs"]
+mod guest;
 mod life;
+#[path = "../nodes/mod.rs"]
+mod nodes;
+mod reboot;
 
 use std::fs;
 use std::path::{Path, PathBuf};

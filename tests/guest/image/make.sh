@@ -2,8 +2,8 @@
 # Makes what the guest of the tests boots from: kernel, initrd and root.img, in the folder OUT. Needs root.
 # Called by tests/guest/machine/image.rs: make.sh OUT
 #
-# The system is this machine's own release, so that what is built here runs there. A whole one needs minutes to
-# boot without KVM; this one has no udev, no login, no modules but those of the initrd.
+# The system is this machine's own release, so that what is built here runs there, or RPMCTL_GUEST_RELEASE. A whole one
+# needs minutes to boot without KVM; this one has no udev, no login, no modules but those of the initrd.
 set -euo pipefail
 out=$1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +16,8 @@ ubuntu) components=main,universe kernel=linux-image-virtual ;;
     exit 1
     ;;
 esac
+
+release=${RPMCTL_GUEST_RELEASE:-$VERSION_CODENAME}
 
 # In memory, and gone with this process however it ends.
 if [ -z "${RPMCTL_GUEST_ALONE-}" ]; then
@@ -42,10 +44,10 @@ for path in doc man locale info lintian i18n bash-completion zoneinfo/right zone
 done
 PACKAGES=$work/packages KERNEL=$kernel mmdebstrap --quiet --mode=root --variant=essential \
     --components=$components \
-    --include=systemd,systemd-sysv,dbus,procps,nodejs,python3 \
+    --include=systemd,systemd-sysv,dbus,procps,nodejs,python3,rpm \
     --aptopt='Acquire::Languages "none"' "${excluded[@]}" \
     --customize-hook="$fetch" \
-    "$VERSION_CODENAME" "$root"
+    "$release" "$root"
 
 for package in "$work"/packages/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
 cp "$work"/unpacked/boot/vmlinuz-* "$out/kernel"
@@ -56,8 +58,11 @@ cp "$here/init" "$initrd/init"
 cp "$(find "$work/unpacked/bin/busybox" "$work/unpacked/usr/bin/busybox" 2>/dev/null | head -n 1)" "$initrd/bin/busybox"
 for module in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk virtio_console; do
     # Missing where the kernel has it built in.
-    find "$work/unpacked/lib/modules" "$work/unpacked/usr/lib/modules" -name "$module.ko" -exec cp {} "$initrd/modules/" \; 2>/dev/null || true
+    find "$work/unpacked/lib/modules" "$work/unpacked/usr/lib/modules" -name "$module.ko*" -exec cp {} "$initrd/modules/" \; 2>/dev/null || true
 done
+# As some releases have them.
+find "$initrd/modules" -name '*.ko.xz' -exec xz --decompress {} +
+find "$initrd/modules" -name '*.ko.zst' -exec zstd --quiet --decompress --rm {} +
 (cd "$initrd" && find . | bin/busybox cpio -o -H newc -R 0:0 2>/dev/null) >"$out/initrd"
 
 # Nothing that waits for a terminal, loads modules or works by the clock.

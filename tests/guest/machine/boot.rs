@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -20,13 +21,13 @@ pub struct Qemu {
     _programs: File,
 }
 
-/// QEMU with a guest that has not booted yet.
-pub fn start() -> Guest {
+/// QEMU with a guest that has not booted yet, and `more` beside the programs in /opt/guest.
+pub fn start(more: &[(PathBuf, &str)]) -> Guest {
     let image = image();
     let accelerated = kvm::works(&image);
     let (here, there) = UnixStream::pair().expect("a socket for the guest's port");
     let console = cache().join("console.log");
-    let qemu = Qemu::start(&image, accelerated, there, &console, programs::disk());
+    let qemu = Qemu::start(&image, accelerated, there, &console, programs::disk(more));
     Guest {
         port: Port::new(here),
         qemu,
@@ -37,9 +38,9 @@ pub fn start() -> Guest {
 }
 
 impl Guest {
-    /// What [`super::shared`] gives.
-    pub(super) fn boot() -> Guest {
-        let mut guest = super::start();
+    /// A guest of one's own, with files or folders of this machine in its /opt/guest. It ends with the process.
+    pub fn boot(more: &[(PathBuf, &str)]) -> Guest {
+        let mut guest = super::start(more);
         let start = Instant::now();
         guest.wait_for_boot(None, PATIENCE);
         guest.boot_time = start.elapsed();

@@ -1,5 +1,6 @@
 //! What the guest boots from, made by image/make.sh once and kept in target/tmp/guest (`$RPMCTL_GUEST_CACHE`), in a
-//! folder named after everything it was made from.
+//! folder named after its release and everything it was made from. RPMCTL_GUEST_RELEASE=trixie: another release than
+//! this machine's.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -30,10 +31,12 @@ pub fn cache() -> PathBuf {
 pub fn image() -> Image {
     require_root_and_programs();
     let cache = cache();
-    let folder = cache.join(format!("image-{}", recipe()));
+    let release = std::env::var("RPMCTL_GUEST_RELEASE").unwrap_or_else(|_| "own".to_owned());
+    let kind = format!("image-{release}-");
+    let folder = cache.join(format!("{kind}{}", recipe()));
     let _lock = lock(&cache);
     if !folder.exists() {
-        make(&cache, &folder);
+        make(&cache, &kind, &folder);
     }
     Image {
         kernel: folder.join("kernel"),
@@ -42,11 +45,11 @@ pub fn image() -> Image {
     }
 }
 
-fn make(cache: &Path, folder: &Path) {
+fn make(cache: &Path, kind: &str, folder: &Path) {
     // What an earlier recipe or a making that was cut short left.
     for entry in fs::read_dir(cache).expect("the guest's cache").flatten() {
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with("image-") {
+        if name.to_string_lossy().starts_with(kind) || name == "image-partial" {
             fs::remove_dir_all(entry.path()).expect("an image that is stale");
         }
     }

@@ -10,6 +10,7 @@
 //! guest.write("/srv/ecosystem.toml", 0o644, TEXT);
 //! guest.ok(&["rpmctl", "apply", "/srv/ecosystem.toml"]);
 //! ```
+#![allow(dead_code, unused_imports)] // each program that includes this uses a part of it
 
 mod boot;
 mod command;
@@ -64,7 +65,7 @@ pub fn shared() -> Turn {
     static SHARED: OnceLock<Guest> = OnceLock::new();
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let guest = SHARED.get_or_init(|| {
-        let guest = Guest::boot();
+        let guest = Guest::boot(&[]);
         print_on_panic(&SHARED);
         guest
     });

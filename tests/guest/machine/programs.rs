@@ -11,12 +11,21 @@ use super::image::cache;
 /// Each is tests/guest/programs/NAME.rs, built with rustc alone.
 const PROGRAMS: [&str; 3] = ["agent", "leaky", "visitors"];
 
-/// A file without a name, with the file system in it: gone with this process.
-pub fn disk() -> File {
+/// A file without a name, with the file system in it: gone with this process. `more` lies there as well, each file or
+/// folder by its name.
+pub fn disk(more: &[(PathBuf, &str)]) -> File {
     let folder = tempfile::tempdir_in(cache()).expect("a folder for the guest's programs");
     fs::copy(env!("CARGO_BIN_EXE_rpmctl"), folder.path().join("rpmctl")).expect("the built rpmctl");
     for name in PROGRAMS {
         fs::copy(built(name), folder.path().join(name)).expect("a program of the guest");
+    }
+    for (path, name) in more {
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(path)
+            .arg(folder.path().join(name))
+            .status();
+        assert!(copied.expect("start cp").success(), "cp {}", path.display());
     }
     let disk = tempfile::tempfile_in(cache()).expect("a file for the guest's programs");
     disk.set_len(1 << 30).expect("the guest's second disk");
