@@ -93,6 +93,14 @@ pub enum Command {
     /// Gives the terminal back when monit was killed; started by `monit` alone
     #[command(name = crate::monit::guard::COMMAND, hide = true)]
     MonitGuard,
+    /// Packs and removes old files of one log; started by `watch` alone
+    #[command(name = crate::watch::logs::tidy::COMMAND, hide = true)]
+    TidyLog {
+        #[arg(long)]
+        account: Option<String>,
+        rule: String,
+        file: std::ffi::OsString,
+    },
     /// A command that another machine's rpmctl gives with -H
     #[command(name = "__at", hide = true)]
     At(AtArgs),

@@ -61,6 +61,14 @@ pub fn main() -> ExitCode {
     if let Command::MonitGuard = cli.command {
         return crate::monit::guard::main();
     }
+    if let Command::TidyLog {
+        account,
+        rule,
+        file,
+    } = &cli.command
+    {
+        return crate::watch::logs::tidy::main(account.as_deref(), rule, file);
+    }
     let cli = match cli.command {
         Command::At(args) => match hosts::at::asked(&args) {
             Ok(Ok(cli)) => {
@@ -139,7 +147,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             })
         }
         Command::PackagedUnits { folder } => packaged::run(&folder),
-        Command::PrivateInit { .. } | Command::MonitGuard | Command::At(_) => {
+        Command::PrivateInit { .. }
+        | Command::MonitGuard
+        | Command::TidyLog { .. }
+        | Command::At(_) => {
             unreachable!("handled before the runtime starts")
         }
     }

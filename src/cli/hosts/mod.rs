@@ -90,6 +90,7 @@ fn kind(command: &Command) -> Result<Kind<'_>, Stop> {
         | Command::Completions(_)
         | Command::At(_)
         | Command::MonitGuard
+        | Command::TidyLog { .. }
         | Command::PolkitCheck { .. }
         | Command::PackagedUnits { .. }
         | Command::PrivateInit { .. } => {

@@ -23,7 +23,7 @@ pub mod rotate;
 mod sort;
 pub mod state;
 mod tell;
-mod tidy;
+pub mod tidy;
 mod wanted;
 mod writer;
 
