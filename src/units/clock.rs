@@ -62,6 +62,7 @@ fn user(user_manager: bool) -> &'static str {
     if user_manager { "--user " } else { "" }
 }
 
+/// The command that restarts the instances that run, one after another: by rpmctl, or, on a machine that has none any more, by systemctl.
 fn turns(app: &App, site: &Site) -> Result<Vec<String>, String> {
     let name = &app.name;
     let user = user(site.user_manager);
@@ -77,9 +78,65 @@ fn turns(app: &App, site: &Site) -> Result<Vec<String>, String> {
         .ok_or("the path of rpmctl itself is not valid UTF-8")?;
     // The program's path may hold anything as an argument only, systemd.service(5).
     Ok(vec![format!(
-        ":/bin/sh -c {} {} {user}reload --by-clock {}",
-        quote::word("exec \"$0\" \"$@\""),
+        ":/bin/sh -c {} {} {} {user}reload --by-clock {}",
+        quote::word(include_str!("../../templates/turns.sh").trim_end()),
         quote::word(rpmctl),
+        quote::word(&instances(name)),
         quote::word(name.as_str())
     )])
+}
+
+/// The pattern of them all, fnmatch(3). Of what means something there, an escaped name has the backslash alone.
+fn instances(name: &Name) -> String {
+    format!("{}@*.service", name.stem().replace('\\', r"\\"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    use super::*;
+
+    /// What /bin/sh does of turns.sh, where systemctl writes down what it is asked and knows two instances.
+    #[test]
+    fn turns_are_rpmctls_and_without_it_systemctls() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = folder.path().join("asked");
+        let program = |name: &str, script: &str| {
+            let file = folder.path().join(name);
+            fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            file
+        };
+        let note = format!("echo \"${{0##*/}} $*\" >>{}", asked.display());
+        let list = r"case $* in *list-units*) printf '%s\n' 'a\x20b@0.service loaded' 'a\x20b@1.service loaded' ;; esac";
+        program("systemctl", &format!("{note}\n{list}"));
+        let rpmctl = program("rpmctl", &note);
+        let name = Name::new("a b").unwrap();
+        let run = |user: &str| {
+            let mut sh = Command::new("/bin/sh");
+            sh.args(["-c", include_str!("../../templates/turns.sh").trim_end()]);
+            sh.arg(&rpmctl).arg(instances(&name));
+            sh.args(user.split_whitespace())
+                .args(["reload", "--by-clock", "a b"]);
+            assert!(sh.env("PATH", folder.path()).status().unwrap().success());
+            let said = fs::read_to_string(&asked).unwrap();
+            fs::remove_file(&asked).unwrap();
+            said
+        };
+        assert_eq!(run(""), "rpmctl reload --by-clock a b\n");
+        assert_eq!(run("--user"), "rpmctl --user reload --by-clock a b\n");
+        fs::remove_file(&rpmctl).unwrap();
+        for user in ["", "--user "] {
+            let list = "list-units --plain --full --no-legend --state=active --";
+            let expected = [
+                format!(r"systemctl {user}{list} a\\x20b@*.service"),
+                format!(r"systemctl {user}restart a\x20b@0.service"),
+                format!(r"systemctl {user}restart a\x20b@1.service"),
+            ];
+            assert_eq!(run(user).trim_end(), expected.join("\n"));
+        }
+    }
 }

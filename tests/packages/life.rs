@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bed::{Bed, Options};
-use crate::{made, package};
+use crate::{made, nodes, package};
 
 const PATIENCE: Duration = Duration::from_secs(120);
+
+const HELLO: &str = "hello from Express";
 
 /// All that rpmctl does for an app besides its units: a watcher, log files, something by the clock.
 const APP: &str = r#"
@@ -22,10 +24,11 @@ cron_restart = "0 3 * * *"
 
 [apps.env]
 PORT = 3000
-GREETING = "hello"
+NODE_ENV = "production"
 "#;
 
-const PROGRAM: &str = "require('http').createServer((_, answer) => answer.end(process.env.GREETING)).listen(process.env.PORT)\n";
+/// The Express app of the package's own examples, with what it asks npm for.
+const BRING: &str = "cp /usr/share/doc/rpmctl/examples/express/app.js /home/app/api/ && cp -r /srv/node_modules /home/app/api/";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -48,7 +51,7 @@ impl Machine {
         };
         bed.write("/srv/now", 0o644, file(made()));
         bed.write("/srv/next", 0o644, file(made().join("next")));
-        bed.write_as("app", "/home/app/api/app.js", 0o644, PROGRAM);
+        bed.copy_in(nodes::express().join("node_modules"), "/srv/node_modules");
         bed.write("/srv/api/ecosystem.toml", 0o644, APP);
         Machine { bed, kind }
     }
@@ -93,7 +96,8 @@ impl Machine {
     #[track_caller]
     fn answers(&self) {
         let answer = self.bed.http_get("127.0.0.1:3000", "/").expect("HTTP");
-        assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(answer.body.contains(HELLO), "{}", answer.body);
     }
 
     /// Processes and runs of the app's instances.
@@ -155,6 +159,10 @@ fn until_it_runs(machine: &Machine) {
         bed.ok(&["stat", "-c", "%a %U %G", "/run/rpmctl/lock"]),
         "640 root rpmctl\n"
     );
+    bed.cmd(&["sh", "-ec", "mkdir /home/app/api"])
+        .user("app")
+        .ok();
+    bed.sh_ok(BRING);
     bed.ok(&["rpmctl", "apply", "/srv/api/ecosystem.toml"]);
     bed.ok(&["rpmctl", "metrics", "--install"]);
     machine.answers();
@@ -204,6 +212,7 @@ fn removed(machine: &Machine) {
     machine.answers();
     assert!(!machine.is_active("rpmctl-watch.service"));
     assert!(!machine.is_active("rpmctl-metrics.socket"));
+    by_the_clock(machine);
     starts_again(machine);
 
     let runs = machine.runs();
@@ -217,6 +226,39 @@ fn removed(machine: &Machine) {
     machine.nothing_to_do();
 }
 
+/// What `cron_restart` asks for, without rpmctl: one after another.
+fn by_the_clock(machine: &Machine) {
+    let bed = &machine.bed;
+    let of = |property: &str| {
+        let ask = ["systemctl", "show", "--value", "-p", property];
+        let said = bed.ok(&[&ask[..], &["api@0", "api@1"]].concat());
+        let values: Vec<String> = said.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(values.len(), 2, "{said}");
+        values
+    };
+    let before = of("InvocationID");
+    // A timer that has only just begun lets a time pass.
+    bed.wait_until("both are restarted", PATIENCE, || {
+        bed.ok(&["systemctl", "start", "api-cron.service"]);
+        of("InvocationID")
+            .iter()
+            .zip(&before)
+            .all(|(now, before)| now != before)
+    });
+    let time = |text: &str| text.parse::<u64>().expect("microseconds");
+    let (ready, begun) = (
+        of("ActiveEnterTimestampMonotonic"),
+        of("InactiveExitTimestampMonotonic"),
+    );
+    assert!(
+        time(&ready[0]) <= time(&begun[1]),
+        "{ready:?} {begun:?}: the next when one is ready"
+    );
+    machine.answers();
+    let said = bed.ok(&["journalctl", "-o", "cat", "-u", "api-cron.service"]);
+    assert!(said.contains("/usr/bin/rpmctl is gone"), "{said}");
+}
+
 fn starts_again(machine: &Machine) {
     let bed = &machine.bed;
     bed.ok(&["systemctl", "restart", "api@0.service"]);
@@ -228,7 +270,7 @@ fn starts_again(machine: &Machine) {
     });
     bed.wait_until("it answers", PATIENCE, || {
         bed.http_get("127.0.0.1:3000", "/")
-            .is_ok_and(|it| it.body == "hello")
+            .is_ok_and(|it| it.body.contains(HELLO))
     });
 }
 
