@@ -1,7 +1,7 @@
 //! ecosystem.toml(5), from the table of keys.
 
 use rpmctl::config::becomes::becomes;
-use rpmctl::config::keys::{KEYS, Key, Status, camel};
+use rpmctl::config::keys::{Form, KEYS, Key, Status};
 
 use super::roff::Page;
 
@@ -11,11 +11,14 @@ pub fn text() -> String {
     let mut page = Page::new("ecosystem.toml", 5, "File Formats");
     page.section("NAME");
     page.text("ecosystem.toml - what rpmctl runs");
+    page.section("SYNOPSIS");
+    page.literal("[[apps]]\nname = \"api\"\nscript = \"app.js\"");
     page.section("DESCRIPTION");
     page.text(
         "A TOML file with a table [[apps]] for each app. The keys are those of PM2's ecosystem files in snake_case; PM2's\n\
          camelCase and other names are taken as well. A key that is not known, a value of the wrong type and whatever else\n\
-         cannot work is an error with its line; rpmctl check reports all of them and touches nothing.",
+         cannot work is an error with its line; rpmctl check reports all of them and touches nothing. Beside apps a file may have\n\
+         PM2's deploy, which is noted and not read.",
     );
     page.paragraph(
         "Paths are relative to the file's folder. Nothing is inherited from the environment of the calling shell, but under\n\
@@ -37,13 +40,15 @@ pub fn text() -> String {
     page.text("PM2's files have them; they are accepted and noted.");
     for key in KEYS {
         if let Status::Meaningless(why) = key.status {
-            page.tagged(key.name, &format!("{}.", capital(why)));
+            let text = format!("{}.{}", capital(why), also(key));
+            page.tagged(key.name, &text);
         }
     }
     page.section("PROFILES");
-    page.text(
-        "rpmctl apply --env production overlays env with the table env_production, of each app that has one. The profile stands\n\
-         in the compiled units, so a boot keeps it.",
+    page.tagged(
+        "env_PROFILE",
+        "A table as env. rpmctl apply --env production overlays env with the table env_production, of each app that has one. The\n\
+         profile stands in the compiled units, so a boot keeps it.",
     );
     page.section("LISTENERS");
     page.text(
@@ -271,18 +276,31 @@ fn of_key(page: &mut Page, key: &Key) {
     if key.name == "balance" {
         text.push_str("\nMore in BALANCE below.");
     }
-    let camel = Some(camel(key.name)).filter(|camel| camel != key.name);
-    let also: Vec<String> = camel
-        .into_iter()
-        .chain(key.aliases.iter().map(|name| (*name).to_owned()))
-        .collect();
-    if !also.is_empty() {
-        text.push_str(&format!("\nAlso: {}.", also.join(", ")));
-    }
+    text.push_str(&also(key));
     page.tagged(key.name, &text);
 }
 
+/// The other ways to write it, each with its camelCase form.
+fn also(key: &Key) -> String {
+    match &key.spellings()[1..] {
+        [] => String::new(),
+        others => format!("\nAlso: {}.", others.join(", ")),
+    }
+}
+
+/// A key of a table in the file, and the other names for it.
+pub fn all_names(keys: &[(&str, &[&str], Form)], name: &str) -> String {
+    let (_, others, _) = keys
+        .iter()
+        .find(|(known, ..)| *known == name)
+        .expect("a key of the table");
+    [&[name], *others].concat().join(", ")
+}
+
 fn capital(text: &str) -> String {
+    if text.starts_with("systemd") {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| {
         first.to_uppercase().chain(letters).collect()

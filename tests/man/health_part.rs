@@ -1,5 +1,8 @@
 //! Of both pages: whether instances are well.
 
+use rpmctl::config::health::KEYS;
+
+use super::file_page::all_names;
 use super::roff::Page;
 
 /// In ecosystem.toml(5).
@@ -12,7 +15,7 @@ pub fn of_file(page: &mut Page) {
     );
     for (key, what) in [
         (
-            "http, path",
+            "http",
             "GET of this path, without a redirect being followed; at the port of the app unless port says another.",
         ),
         (
@@ -25,7 +28,7 @@ pub fn of_file(page: &mut Page) {
              with epoll(7).",
         ),
         (
-            "exec, cmd",
+            "exec",
             "A command in one line, for /bin/sh in cwd as the app's user, with its environment, its number and its directives of [apps.systemd.Service] that\n\
              restrict it: a unit NAME\\x2dhealth@.service, which is a child of systemd. It is well when it ends with 0. A start of a unit costs some\n\
              milliseconds, a question over a connection less than one.",
@@ -43,7 +46,7 @@ pub fn of_file(page: &mut Page) {
             "Longest wait for an answer. Default: 2s, or the interval where that is shorter.",
         ),
         (
-            "threshold, retries",
+            "threshold",
             "Failures in a row after which an instance is unhealthy. Default: 3.",
         ),
         (
@@ -51,7 +54,7 @@ pub fn of_file(page: &mut Page) {
             "Restart an unhealthy instance, one of an app at a time. Default: false, it is shown and told.",
         ),
     ] {
-        page.tagged(key, what);
+        page.tagged(&all_names(KEYS, key), what);
     }
     page.paragraph(
         "In cluster mode each instance is asked by itself through the socket that they share, if its runtime waits for connections with epoll(7), as Node and\n\

@@ -1,5 +1,8 @@
 //! Of both pages: what becomes of lines after a while.
 
+use rpmctl::config::rotate::KEYS;
+
+use super::file_page::all_names;
 use super::roff::Page;
 
 /// In ecosystem.toml(5).
@@ -7,26 +10,27 @@ pub fn of_file(page: &mut Page) {
     page.section("ROTATION");
     page.text(
         "log_rotate sets a log file aside when it has size, or when a period of every ends, whichever comes first; an empty one\n\
-         stays. rpmctl-watch(8) does it between two lines. Keys of the table, and pm2-logrotate's names for them:",
+         stays. rpmctl-watch(8) does it between two lines. Keys of the table, and pm2-logrotate's names for them; what else that has is\n\
+         accepted and noted:",
     );
     for (key, what) in [
         (
-            "size, max_size",
+            "size",
             "A size of at least 4 KB; false for none. Default: 10M where every is not set either.",
         ),
         (
-            "every, rotate_interval",
+            "every",
             "hourly, daily, weekly or a time in whole minutes, such as \"12h\"; \"0 0 * * *\" and the like, where it is one of the words.\n\
              Periods are of local time, counted from Monday's midnight. Default: none.",
         ),
         (
-            "keep, retain",
+            "keep",
             "So many old files stay of each, or \"all\"; 0 keeps none. Default: 14.",
         ),
         ("compress", "Old ones become .gz. Default: true."),
         ("max_age", "Old ones go when they are older. Default: none."),
     ] {
-        page.tagged(key, what);
+        page.tagged(&all_names(KEYS, key), what);
     }
     page.paragraph(
         "An old file is called out.log-20261123-000000.gz, by the local time at which it was set aside: as logrotate(8) names them with\n\

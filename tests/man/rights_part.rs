@@ -37,4 +37,20 @@ pub fn of_command(page: &mut Page) {
         "A rule of your own in /etc/polkit-1/rules.d that comes before it, as 40-local.rules, may allow less: polkit(8). The group may also hold\n\
          /run/rpmctl/lock, so that no two work at once (tmpfiles.d/rpmctl.conf); who is let in can keep an apply waiting.",
     );
+    page.section("SELINUX AND APPARMOR");
+    page.text(
+        "rpmctl brings neither a policy nor a profile, and was not tried where one of them is enforced. systemd starts the apps, so what holds for any unit\n\
+         in /etc/systemd/system holds for them. With SELinux's usual policy an app runs as unconfined_service_t where its program may be started by\n\
+         systemd: not one from a home (user_home_t), which doctor says; move it to /srv or /opt, or semanage fcontext -a -t bin_t it. An app that a\n\
+         directive or the policy confines (SELinuxContext=, a program with a domain of its own) needs to read and map /var/lib/rpmctl/shim and to write\n\
+         to /run/rpmctl/NAME@N; so does one under an AppArmor profile (AppArmorProfile=, or one for the path of its interpreter):",
+    );
+    page.literal(
+        "/var/lib/rpmctl/shim/** mr,\n\
+         /run/rpmctl/*@*/** rwk,",
+    );
+    page.paragraph(
+        "Where that is denied ld.so(8) says in the journal that the library cannot be preloaded, and the app finds its port taken. listen_fds = true does\n\
+         without the library, preload = false without Node's module.",
+    );
 }
