@@ -18,7 +18,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub user: bool,
     /// Work on another machine through ssh: [USER@]HOST[:PORT]; given several times, on each
-    #[arg(short = 'H', long = "host", value_name = "HOST", global = true, value_parser = Host::parse)]
+    #[arg(short = 'H', long = "host", value_name = "HOST", global = true, value_parser = Host::parse, value_hint = clap::ValueHint::Hostname)]
     pub hosts: Vec<Host>,
     /// With -H: how long to wait until a machine answers
     #[arg(long, value_name = "SECONDS", global = true, default_value = "10", value_parser = seconds)]
@@ -85,7 +85,7 @@ pub enum Command {
     Doctor(super::doctor::DoctorArgs),
     /// Print the JSON schema of ecosystem.toml, for editors
     Schema(super::schema::SchemaArgs),
-    /// Print completions of commands and flags for bash, zsh, fish and others
+    /// Print completions of commands, flags and names of apps for bash, zsh and fish; of commands and flags for others
     Completions(super::completions::CompletionsArgs),
     /// The same as `list --json`, under PM2's name
     #[command(hide = true)]
@@ -110,6 +110,9 @@ pub enum Command {
     /// Write the units that a package brings; called by packaging/build alone
     #[command(name = "__packaged-units", hide = true)]
     PackagedUnits { folder: std::path::PathBuf },
+    /// What may stand where a command takes apps; asked by completions alone
+    #[command(name = "__targets", hide = true)]
+    Targets(super::completions::TargetsArgs),
     /// Process 1 of a private systemd; called by `run` alone
     #[command(name = "__private-init", hide = true)]
     PrivateInit {

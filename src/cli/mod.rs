@@ -138,6 +138,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::run(args, user).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Targets(args) => completions::targets(&args, user),
         Command::PolkitCheck { unit, verb } => {
             let may = guest::may(&machine::places(false)?, &unit, &verb);
             Ok(if may {

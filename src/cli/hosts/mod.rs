@@ -88,6 +88,7 @@ fn kind(command: &Command) -> Result<Kind<'_>, Stop> {
         | Command::Watch
         | Command::Schema(_)
         | Command::Completions(_)
+        | Command::Targets(_)
         | Command::At(_)
         | Command::MonitGuard
         | Command::TidyLog { .. }
