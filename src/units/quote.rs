@@ -80,6 +80,21 @@ pub fn glob_path(path: &str) -> String {
     quoted
 }
 
+/// What [`glob_path`] wrote; None of what names one file only to systemd: a pattern, or a specifier.
+pub fn read_glob_path(written: &str) -> Option<String> {
+    let mut path = String::with_capacity(written.len());
+    let mut chars = written.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => path.push(chars.next()?),
+            '%' => path.push(chars.next().filter(|next| *next == '%')?),
+            '*' | '?' | '[' | ']' => return None,
+            c => path.push(c),
+        }
+    }
+    Some(path)
+}
+
 /// Free text on one line, `Description=`: blanks are folded, and a trailing backslash, which would join the next line, is dropped.
 pub fn prose(text: &str) -> String {
     let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -126,6 +141,12 @@ mod tests {
         assert_eq!(path("/srv/100%/app"), "/srv/100%%/app");
         assert_eq!(path("/srv/odd "), "/srv/odd /.");
         assert_eq!(glob_path("/e/a\\x20[b].env"), "/e/a\\\\x20\\[b\\].env");
+        for path in ["/e/a\\x20[b]*?%.env", "/e/plain"] {
+            assert_eq!(read_glob_path(&glob_path(path)).as_deref(), Some(path));
+        }
+        for pattern in ["/e/*.env", "/e/[ab]", "/e/%i.env", "/e/\\"] {
+            assert_eq!(read_glob_path(pattern), None);
+        }
         assert_eq!(prose("  two\n words \\"), "two words");
     }
 

@@ -51,6 +51,8 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
         bed.ok(&["/opt/ill/rpmctl", "apply", &path]);
     };
     file("well", "script = \"app.sh\"\n");
+    // Units of this name have backslashes, which directives quote.
+    file("odd: one", "script = \"app.sh\"\n");
     file(
         "tool",
         "script = \"/srv/ill/tool\"\ninterpreter = \"none\"\nargs = \"1000\"\n",
@@ -224,7 +226,7 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
          rm -r /run/systemd/system/ill-well@.service.d /run/systemd/system/ill-clock-cron.timer /run/systemd/journald.conf.d/ill.conf \
             /etc/systemd/system/multi-user.target.wants/pm2-ill.service /etc/rpmctl/env/ill-gone.env /run/rpmctl/ill-gone@0
          systemctl daemon-reload
-         rpmctl delete ill-well ill-tool ill-clock ill-edited ill-port",
+         rpmctl delete ill-well 'ill-odd: one' ill-tool ill-clock ill-edited ill-port",
     );
 }
 

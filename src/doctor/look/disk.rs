@@ -21,7 +21,7 @@ use crate::model::Listen;
 use crate::plan::Observed;
 use crate::unit_files::{Places, generations, preload, scan, shim};
 use crate::units::section::Sections;
-use crate::units::{AppUnits, marker, metrics, watcher};
+use crate::units::{AppUnits, marker, metrics, quote, watcher};
 
 pub struct Ground {
     pub rights: Rights,
@@ -256,8 +256,10 @@ fn one(places: &Places, app: &AppUnits, selinux: bool) -> App {
         }
     }
     for file in sections.all("Service", "EnvironmentFile") {
-        let path = PathBuf::from(file);
-        if !file.contains('%') && file.starts_with('/') && !there(&places.on_disk(&path)) {
+        let path = quote::read_glob_path(file).filter(|path| path.starts_with('/'));
+        if let Some(path) = path.map(PathBuf::from)
+            && !there(&places.on_disk(&path))
+        {
             seen.missing.push(Missing::Environment(path));
         }
     }
