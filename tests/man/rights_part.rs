@@ -31,7 +31,8 @@ pub fn of_command(page: &mut Page) {
          others are refused, and so are kill, set-property and whatever else is no start, stop, restart, reload or reset-failed. What changes files\n\
          stays root's: apply, scale, delete, rollback, flush, and whether a stopped app starts at the next boot, which is said. A member's reload waits\n\
          for others in place of being refused; counts of failed starts go on. polkit 0.105 (Debian 11, Ubuntu 22.04) cannot tell units apart: there the\n\
-         group may do nothing."
+         group may do nothing. What systemd does not tell polkit cannot be refused: with systemctl --job-mode=flush a member cancels jobs that wait, of other\n\
+         units too."
     ));
     page.paragraph(
         "A rule of your own in /etc/polkit-1/rules.d that comes before it, as 40-local.rules, may allow less: polkit(8). The group may also hold\n\

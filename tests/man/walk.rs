@@ -24,12 +24,13 @@ const HIDDEN_COMMANDS: [&str; 7] = [
 const HIDDEN_FLAGS: [&str; 3] = ["logs --nostream", "metrics --serve", "reload --by-clock"];
 const HIDDEN_ALIASES: [&str; 3] = ["desc", "imonit", "l"];
 /// Long flags of others that the pages speak of.
-const OTHERS_FLAGS: [(&str, &str); 5] = [
+const OTHERS_FLAGS: [(&str, &str); 6] = [
     ("--require", "node"),
     ("--enable-source-maps", "node"),
     ("--after-cursor", "journalctl"),
     ("--namespace", "journalctl"),
     ("--failed", "systemctl"),
+    ("--job-mode", "systemctl"),
 ];
 
 /// What a page says, without roff: by section and part, each tag with its text.

@@ -137,6 +137,12 @@ fn the_group_orders_apps_about_and_nothing_else() {
         &["systemctl", "daemon-reload"],
         &["systemctl", "set-environment", "A=1"],
         &["systemd-run", "--wait", "true"],
+        &["systemd-run", r"--unit=my\x20guest@7", "true"],
+        &["systemctl", "reset-failed"],
+        &["systemctl", "stop", "rpmctl-watch.service"],
+        &["systemctl", "enable", r"my\x20guest.target"],
+        &["systemctl", "clean", r"my\x20guest@0.service"],
+        &["systemctl", "revert", r"my\x20guest@0.service"],
     ] {
         let output = member(line);
         assert_ne!(output.status, 0, "{line:?}: {output}");
