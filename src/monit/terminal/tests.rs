@@ -1,6 +1,8 @@
 use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -15,6 +17,11 @@ const CHILD: &str = "RPMCTL_TEST_PANICS_ON_A_TERMINAL";
 fn a_panic_gives_the_terminal_back_and_then_says_what_it_was() {
     if std::env::var_os(CHILD).is_some() {
         let screen = Screen::enter().unwrap();
+        // Its thread may not have begun to write.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while screen.is_busy() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let other = std::thread::spawn(|| panic!("said on the terminal"));
         let _ = other.join();
         drop(screen);
@@ -42,19 +49,29 @@ fn a_panic_gives_the_terminal_back_and_then_says_what_it_was() {
         .spawn()
         .unwrap();
     let mut terminal = File::from(ours);
-    let reader = std::thread::spawn(move || {
-        let mut written = Vec::new();
-        let mut chunk = [0; 4096];
-        // The end of a terminal that nobody holds is an error.
-        while let Ok(size @ 1..) = terminal.read(&mut chunk) {
-            written.extend_from_slice(&chunk[..size]);
+    let read = Arc::new(Mutex::new(String::new()));
+    let reader = std::thread::spawn({
+        let read = read.clone();
+        move || {
+            let mut chunk = [0; 4096];
+            // The end of a terminal that nobody holds is an error.
+            while let Ok(size @ 1..) = terminal.read(&mut chunk) {
+                read.lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&chunk[..size]));
+            }
         }
-        String::from_utf8_lossy(&written).into_owned()
     });
     let status = child.wait().unwrap();
     let after = tcgetattr(&theirs).unwrap();
+    // Linux throws away what is still on its way when the last one closes a terminal.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline && !read.lock().unwrap().contains("said on the terminal") {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     drop(theirs);
-    let written = reader.join().unwrap();
+    reader.join().unwrap();
+    let written = read.lock().unwrap().clone();
     assert_eq!(status.code(), Some(101), "{written:?}");
     assert_eq!(
         (before.local_modes, before.input_modes, before.output_modes),
