@@ -10,7 +10,7 @@ use super::last_lines::last_lines;
 use super::together::together;
 use super::verify::{self, Failure};
 use crate::journal::read;
-use crate::model::{Health, Probe, ending};
+use crate::model::{Health, Probe, ending, runtime_folder};
 use crate::probe::{self, Said, Whom};
 use crate::systemd::{Manager, Outcome, Settled, Verb, Verdict};
 use crate::unit_files::{Places, starts};
@@ -49,11 +49,10 @@ pub async fn ask(
         });
     }
     let instance = facts.app.instance(number);
-    let instance = instance.trim_end_matches(".service");
     let whom = Whom {
         number,
         instances: facts.instances,
-        folder: &places.on_disk(&places.run).join(instance),
+        folder: &places.on_disk(&places.run).join(runtime_folder(&instance)),
         program: starts::program,
         patience,
     };

@@ -35,7 +35,7 @@ pub use flushed::Flushed;
 pub use glob::Glob;
 pub use health::{Door, Health, Probe};
 pub use listen::Listen;
-pub use name::Name;
+pub use name::{Name, of_runtime_folder, runtime_folder};
 pub use pattern::Pattern;
 pub use reason::Reason;
 pub use rotation::Rotation;

@@ -76,6 +76,14 @@ impl Name {
         &self.stem
     }
 
+    /// [`runtime_folder`] of an instance, as its own unit writes it.
+    pub fn runtime_folder(&self) -> String {
+        match self.stem.contains('\\') {
+            true => format!("{}@%i", runtime_folder(&self.stem)),
+            false => "%N".to_owned(),
+        }
+    }
+
     pub fn template(&self) -> String {
         format!("{}@.service", self.stem)
     }
@@ -193,6 +201,18 @@ impl fmt::Display for Name {
 }
 
 /// `\xHH` for every byte that is neither a letter, a digit nor one of `kept`.
+/// The name of an instance's folder below `/run/rpmctl`, by its unit: a backslash in `RuntimeDirectory=` keeps the unit from starting
+/// (systemd 254 to 261, its issue 41853). No name of a unit has a plus, so no two folders are the same.
+pub fn runtime_folder(unit: &str) -> String {
+    let instance = unit.strip_suffix(".service").unwrap_or(unit);
+    instance.replace('\\', "+")
+}
+
+/// The instance's unit without its ending, by its folder.
+pub fn of_runtime_folder(folder: &str) -> String {
+    folder.replace('+', "\\")
+}
+
 fn escape(text: &str, kept: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -219,6 +239,11 @@ mod tests {
             Name::new("SHOP MASTER - é").unwrap().stem(),
             "SHOP\\x20MASTER\\x20-\\x20\\xc3\\xa9"
         );
+        let folder = |name: &str| Name::new(name).unwrap().runtime_folder();
+        assert_eq!(folder("api-1.2_x"), "%N");
+        assert_eq!(folder("dev:api"), "dev+x3aapi@%i");
+        assert_eq!(runtime_folder("dev\\x3aapi@2.service"), "dev+x3aapi@2");
+        assert_eq!(of_runtime_folder("dev+x3aapi@2"), "dev\\x3aapi@2");
         assert_eq!(Name::new("dev:api").unwrap().stem(), "dev\\x3aapi");
     }
 

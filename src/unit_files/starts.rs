@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::Places;
+use crate::model::runtime_folder;
 
 /// What the scripts write is shorter by far.
 const LONGEST: u64 = 256;
@@ -22,8 +23,8 @@ const LONGEST: u64 = 256;
 /// How the last run of an instance ended that waits for its next start, as its scripts were told (systemd.exec(5)): `$SERVICE_RESULT`, `$EXIT_CODE`,
 /// `$EXIT_STATUS`. systemd itself has forgotten it by then. None for what the scripts did not write.
 pub fn last_end(places: &Places, unit: &str) -> Option<[String; 3]> {
-    let instance = unit.strip_suffix(".service")?;
-    let text = read(&places.on_disk(&places.run).join(instance).join("wait"))?;
+    let folder = places.on_disk(&places.run).join(runtime_folder(unit));
+    let text = read(&folder.join("wait"))?;
     let is_word = |word: &&str| {
         word.bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-+".contains(&b))
@@ -74,7 +75,13 @@ impl Folders {
     pub fn run(&self, instance: &str) -> Option<Run> {
         // Opening a FIFO so does not block, and reading one says that there is nothing.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = openat(&self.0, format!("{instance}/run"), flags, Mode::empty()).ok()?;
+        let file = openat(
+            &self.0,
+            format!("{}/run", runtime_folder(instance)),
+            flags,
+            Mode::empty(),
+        )
+        .ok()?;
         let mut text = [0; LONGEST as usize];
         let length = rustix::io::read(&file, &mut text).ok()?;
         Run::parse(std::str::from_utf8(&text[..length]).ok()?)
@@ -116,9 +123,9 @@ pub fn forget<'a>(places: &Places, units: impl IntoIterator<Item = &'a String>) 
     }
     let run = places.on_disk(&places.run);
     let instances = units.into_iter().filter(|unit| unit.contains('@'));
-    for instance in instances.filter_map(|unit| unit.strip_suffix(".service")) {
+    for instance in instances.filter(|unit| unit.ends_with(".service")) {
         for file in ["run", "starts", "wait"] {
-            let file = run.join(instance).join(file);
+            let file = run.join(runtime_folder(instance)).join(file);
             match std::fs::remove_file(&file) {
                 Ok(()) => {}
                 Err(error) => match error.kind() {

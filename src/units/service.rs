@@ -6,7 +6,7 @@ use tera::Context;
 
 use super::compile::Site;
 use super::{preload, quote};
-use crate::model::{App, Balance, Dependency, Restart};
+use crate::model::{App, Balance, Dependency, Name, Restart};
 
 /// Exit status with which the start script gives up; in the range that systemd.exec(5) leaves to applications.
 pub const GAVE_UP: u8 = 199;
@@ -54,8 +54,9 @@ pub fn fill(
     site: &Site,
     notes: &mut Vec<String>,
 ) -> Result<(), String> {
-    let name = app.name.as_str();
+    let name = &app.name;
     fill_surroundings(context, app, site)?;
+    context.insert("folder", &name.runtime_folder());
     context.insert("type", if start.notifies() { "notify" } else { "exec" });
     // Without readiness there is nothing to be late for but the wait before a start.
     let start_timeout = match start.notifies() {
@@ -132,7 +133,7 @@ pub fn fill(
     );
     context.insert("logs_disabled", &app.logs.disabled);
     context.insert("log_namespace", &app.logs.namespace);
-    context.insert("identifier", &(quote::prose(name) + "@%i"));
+    context.insert("identifier", &(quote::prose(name.as_str()) + "@%i"));
     context.insert("log_field", &quote::word(&format!("RPMCTL_APP={name}")));
     context.insert("unit_directives", &lines(&app.directives.unit));
     context.insert("service_directives", &lines(&app.directives.service));
@@ -196,7 +197,7 @@ fn exec_start(app: &App) -> Result<String, String> {
         .to_str()
         .ok_or("the program's path is not valid UTF-8")?;
     let mut words = vec![
-        shell(include_str!("../../templates/start.sh"), name),
+        shell(include_str!("../../templates/start.sh"), &app.name),
         counted_starts(app).unwrap_or(0).to_string(),
         (window_ms(&app.restart) / 10).to_string(),
     ];
@@ -211,9 +212,12 @@ fn exec_start(app: &App) -> Result<String, String> {
 }
 
 /// A script of ours; its first argument is the instance's folder, which `$RUNTIME_DIRECTORY` need not name first when the app has others besides.
-fn shell(script: &str, name: &str) -> String {
-    let script = quote::word(script.trim_end());
-    format!("/bin/sh -c {script} {} \"%t/rpmctl/%N\"", quote::word(name))
+fn shell(script: &str, name: &Name) -> String {
+    let (script, folder) = (quote::word(script.trim_end()), name.runtime_folder());
+    format!(
+        "/bin/sh -c {script} {} \"%t/rpmctl/{folder}\"",
+        quote::word(name.as_str())
+    )
 }
 
 /// How many failed starts in a row are allowed: PM2 counts the first one too.

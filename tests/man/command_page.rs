@@ -275,8 +275,8 @@ fn in_run(page: &mut Page, run: &Path) {
             "NAME@N/run, NAME@N/starts, NAME@N/wait",
             "of an instance: how often it was restarted without an order, when this run began (hundredths of a second since the machine's boot), and its\n\
              process, or - once it was told to end; how many starts in a row have failed, and when the last began; how long the last start waited\n\
-             (exp_backoff_restart_delay), when the last run began and ended, and how. NAME@N is the instance's RUNTIME_DIRECTORY, belongs to\n\
-             its user, outlives restarts and goes when it stops",
+             (exp_backoff_restart_delay), when the last run began and ended, and how. NAME@N is the instance's RUNTIME_DIRECTORY (where the unit's name\n\
+             has a backslash, as in dev\\x3aapi@0, the folder's has +: dev+x3aapi@0), belongs to its user, outlives restarts and goes when it stops",
         ),
         (
             "NAME@N/count-*, NAME@N/inbox-*",

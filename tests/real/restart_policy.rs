@@ -79,7 +79,7 @@ fn runtime_folders_of_the_apps_own_do_not_hold_our_files() {
     let error =
         r"error: two\x20rooms@0.service: exited with code 3; systemd goes on restarting it (";
     assert!(told.stderr.contains(error), "{told}");
-    let count = || bed.sh(r"cat '/run/rpmctl/two\x20rooms@0/starts'").stdout;
+    let count = || bed.sh(r"cat '/run/rpmctl/two+x20rooms@0/starts'").stdout;
     bed.wait_until("its starts are counted", PATIENCE, || {
         count().split(' ').next().and_then(|n| n.parse().ok()) > Some(2)
     });

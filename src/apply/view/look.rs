@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::model::runtime_folder;
 use crate::process::{self, Eye, Hierarchy, Main, Requests, Usage, custom, requests};
 use crate::systemd::{Bus, group_name, usual_place};
 use crate::unit_files::Places;
@@ -93,7 +94,7 @@ pub(super) fn look(places: &Places, wanted: &[Wanted], counted: bool) -> Vec<See
             ..Seen::default()
         };
         if counted {
-            let folder = runtime.join(instance);
+            let folder = runtime.join(runtime_folder(instance));
             // What was killed leaves its files behind.
             let began = seen.usage.as_ref().and_then(|usage| usage.started);
             seen.requests = requests::read(&folder, began);

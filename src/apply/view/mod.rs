@@ -348,7 +348,7 @@ fn patterns(selected: &[Selected<'_>]) -> Vec<String> {
     }
 }
 
-/// The name of an instance's unit without its ending, as `%N` has it: of its runtime folder too, `RuntimeDirectory=rpmctl/%N`.
+/// The name of an instance's unit without its ending, as `%N` has it.
 fn stem(unit: &str) -> &str {
     unit.strip_suffix(".service").unwrap_or(unit)
 }

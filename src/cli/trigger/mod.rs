@@ -18,6 +18,7 @@ use super::table::{self, Cell};
 use super::{control, machine, out};
 use crate::apply::Machine;
 use crate::apply::target::Selected;
+use crate::model::runtime_folder;
 use crate::process::Hierarchy;
 use crate::process::actions::{self, LONGEST, NoReply, Reply, UNKNOWN};
 pub use told::plain;
@@ -141,8 +142,8 @@ async fn ask(
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut asking = JoinSet::new();
     for (place, (unit, group)) in units.iter().zip(groups).enumerate() {
-        let instance = unit.strip_suffix(".service").unwrap_or(unit);
-        let folder = machine.places.on_disk(&machine.places.run).join(instance);
+        let runtime = machine.places.on_disk(&machine.places.run);
+        let folder = runtime.join(runtime_folder(unit));
         let (turns, request) = (turns.clone(), request.to_owned());
         asking.spawn(async move {
             let _turn = turns.acquire().await;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::kernel;
 use crate::doctor::leftovers::Leftovers;
+use crate::model::of_runtime_folder;
 use crate::plan::Observed;
 use crate::unit_files::{Places, generations, pending, write};
 use crate::units::{AppUnits, marker};
@@ -36,7 +37,9 @@ pub fn left(
     };
     let candidates = entries(&places.run)
         .into_iter()
-        .filter(|name| !is_instance(name) && places.on_disk(&places.run).join(name).is_dir())
+        .filter(|folder| places.on_disk(&places.run).join(folder).is_dir())
+        .map(|folder| of_runtime_folder(&folder))
+        .filter(|name| !is_instance(name))
         .map(|name| format!("{name}.service"))
         .collect();
     let env = entries(&places.env).into_iter().filter(|name| {

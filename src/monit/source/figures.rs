@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::model::runtime_folder;
 use crate::monit::action::{Measured, Wanted};
 use crate::process::custom::{self, Kind, number};
 use crate::process::{self, Hierarchy, Usage, requests};
@@ -53,8 +54,8 @@ impl Figures {
                 let (mut requests, mut health) = (None, None);
                 let mut custom = one.closely.then(Vec::new);
                 if let Some(usage) = usage {
-                    let folder = one.unit.strip_suffix(".service").unwrap_or(&one.unit);
-                    let folder = self.places.on_disk(&self.places.run).join(folder);
+                    let runtime = self.places.on_disk(&self.places.run);
+                    let folder = runtime.join(runtime_folder(&one.unit));
                     requests = requests::read(&folder, usage.started);
                     if one.probed {
                         health = health::read(&self.places, &one.unit)
