@@ -321,6 +321,8 @@ pub(super) fn journalctl(args: &[OsString]) -> Command {
         .args(args)
         .env("LC_ALL", "C")
         .env("SYSTEMD_COLORS", "0")
+        // 247 colours what it complains of, terminal or not.
+        .env("SYSTEMD_LOG_COLOR", "0")
         .env_remove("SYSTEMD_LOG_LEVEL")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -271,6 +271,8 @@ fn journalctl(scope: &Scope) -> Command {
     command
         .env("LC_ALL", "C")
         .env("SYSTEMD_COLORS", "0")
+        // 247 colours what it complains of, terminal or not.
+        .env("SYSTEMD_LOG_COLOR", "0")
         .env_remove("SYSTEMD_LOG_LEVEL")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
