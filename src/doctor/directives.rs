@@ -7,7 +7,7 @@ pub enum Known {
 }
 
 /// Directives by the version that brought them (systemd's NEWS), as far as apps have a use for them.
-const FROM: [(&str, u32); 29] = [
+pub const FROM: [(&str, u32); 29] = [
     ("ExecPaths", 248),
     ("NoExecPaths", 248),
     ("PrivateIPC", 248),
@@ -38,7 +38,8 @@ const FROM: [(&str, u32); 29] = [
     ("PassFileDescriptorsToExec", 256),
     ("PrivatePIDs", 257),
 ];
-const UNTIL: [(&str, u32); 4] = [
+/// Directives by the version that no longer has them.
+pub const UNTIL: [(&str, u32); 4] = [
     ("BlockIOWeight", 258),
     ("CPUAccounting", 258),
     ("CPUShares", 258),

@@ -5,7 +5,7 @@
 mod apps;
 #[cfg(test)]
 mod apps_tests;
-mod directives;
+pub mod directives;
 mod exec;
 mod finding;
 mod journal;

@@ -46,7 +46,8 @@ impl Default for Options {
 
 impl Options {
     /// A bed whose units have a memory controller (`MemoryCurrent=`, `MemoryMax=`), in whichever hierarchy has it here.
-    pub fn with_memory_controller() -> Options {
+    /// None, and said: this machine has it in cgroup v1, which systemd 258 and later refuse.
+    pub fn with_memory_controller() -> Option<Options> {
         let ours = fs::read_to_string("/proc/self/cgroup").expect("/proc/self/cgroup");
         let in_v1 = ours
             .lines()
@@ -56,10 +57,19 @@ impl Options {
         } else {
             Hierarchy::Unified
         };
-        Options {
+        let options = Options {
             hierarchy,
             ..Options::default()
+        };
+        if in_v1 && systemd_under(&options.root) >= 258 {
+            super::can(
+                "here: MemoryCurrent=, MemoryMax=",
+                false,
+                "the machine that tests has its memory controller in cgroup v1",
+            );
+            return None;
         }
+        Some(options)
     }
 }
 
@@ -168,6 +178,31 @@ impl Bed {
              systemctl daemon-reexec",
         );
     }
+}
+
+/// Its systemd's version, from the name of the library that all of its programs share.
+fn systemd_under(root: &Path) -> u32 {
+    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let folders = [
+        format!("usr/lib/{machine}/systemd"),
+        "usr/lib/systemd".into(),
+        "lib/systemd".into(),
+    ];
+    let names = folders
+        .iter()
+        .filter_map(|folder| fs::read_dir(root.join(folder)).ok())
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names
+        .filter_map(|name| {
+            let version = name
+                .strip_prefix("libsystemd-shared-")?
+                .strip_suffix(".so")?;
+            version.split(['.', '-']).next()?.parse().ok()
+        })
+        .next()
+        .unwrap_or_else(|| panic!("no libsystemd-shared under {}", root.display()))
 }
 
 fn require_root_and_programs() {

@@ -54,7 +54,26 @@ pub fn shared() -> &'static Bed {
     })
 }
 
+/// What holds on one systemd and not on another: for the table that tests/versions/run makes.
+pub fn can(what: &str, holds: bool, why: &str) {
+    println!(
+        "\ncan: {what} | {} | {why}",
+        if holds { "yes" } else { "no" }
+    );
+}
+
 impl Bed {
+    /// The version of its systemd.
+    pub fn systemd(&self) -> u32 {
+        let said = self.ok(&["systemctl", "--version"]);
+        let number = said
+            .split(|c: char| !c.is_ascii_digit())
+            .find(|word| !word.is_empty());
+        number
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or_else(|| panic!("{said}"))
+    }
+
     /// `rpmctl-bed-PID-N`: the name of its cgroup and of its folder under /var/tmp.
     pub fn name(&self) -> &str {
         &self.name

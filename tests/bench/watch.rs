@@ -25,7 +25,10 @@ fn main() -> ExitCode {
     let mut missed = false;
     for (how, options) in [
         ("without a memory controller", Options::default()),
-        ("with one", Options::with_memory_controller()),
+        (
+            "with one",
+            Options::with_memory_controller().expect("a memory controller for the bed's systemd"),
+        ),
     ] {
         let bed = Bed::boot(options);
         let (resident, share) = measured(&bed);

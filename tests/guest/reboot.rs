@@ -64,6 +64,87 @@ fn everything_comes_back_and_each_line_is_in_the_file_once() {
     guest.ok(&["rpmctl", "delete", "writes"]);
 }
 
+/// Whatever was ordered before the reboot still holds after it, and nothing has to be told again.
+#[test]
+fn what_runs_what_is_stopped_and_what_is_gone_stays_so() {
+    let guest = machine::shared();
+    let app = |name: &str, port: u32, more: &str| {
+        format!(
+            "[[apps]]\nname = \"{name}\"\nscript = \"/opt/guest/leaky\"\nexec_mode = \"cluster\"\ninstances = 2\nport = {port}\n{more}\n"
+        )
+    };
+    let text = [
+        app("shop", 3000, "max_memory_restart = \"500M\"\n"),
+        app("halted", 3001, ""),
+        app("doomed", 3002, ""),
+        app("partly", 3003, ""),
+    ];
+    apply(&guest, &text.concat());
+    for line in [
+        &["rpmctl", "scale", "shop", "3"][..],
+        &["rpmctl", "stop", "halted"],
+        &["rpmctl", "delete", "doomed"],
+        &["rpmctl", "stop", "partly@1"],
+    ] {
+        guest.ok(line);
+    }
+    let wanted = [
+        "halted@0 stopped",
+        "halted@1 stopped",
+        "partly@0 online",
+        "partly@1 stopped",
+        "shop@0 online",
+        "shop@1 online",
+        "shop@2 online",
+    ];
+    let before = guest.read("/proc/sys/kernel/random/boot_id");
+    assert_eq!(instances(&guest), wanted);
+    let watcher = ["systemctl", "is-active", "rpmctl-watch.service"];
+    assert_eq!(guest.ok(&watcher), "active\n");
+
+    guest.reboot();
+    assert_ne!(guest.read("/proc/sys/kernel/random/boot_id"), before);
+    // An app counts as up only min_uptime after it began.
+    guest.wait_until("what ran runs again", PATIENCE, || {
+        instances(&guest) == wanted
+    });
+    assert_eq!(guest.ok(&watcher), "active\n");
+    for (port, answers) in [(3000, true), (3001, false), (3002, false), (3003, true)] {
+        let asked = guest.run(&["bash", "-c", &format!(
+            "exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET / HTTP/1.1\\r\\nHost: guest\\r\\n\\r\\n' >&3 && cat <&3"
+        )]);
+        assert_eq!(
+            asked.stdout.starts_with("HTTP/1.1 200 OK\r\n"),
+            answers,
+            "{port}: {asked}"
+        );
+        assert!(
+            answers || asked.stderr.contains("Connection refused"),
+            "{port}: {asked}"
+        );
+    }
+    let units = guest.ok(&["systemctl", "list-unit-files", "--no-legend", "doomed*"]);
+    assert_eq!(units, "");
+    guest.ok(&["rpmctl", "start", "halted"]);
+    assert!(instances(&guest).contains(&"halted@1 online".to_owned()));
+    guest.ok(&["rpmctl", "delete", "all"]);
+}
+
+/// Each with its status, in the order of names.
+fn instances(guest: &Guest) -> Vec<String> {
+    let list = guest.ok(&["rpmctl", "list", "--json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&list).expect("JSON");
+    let mut said: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let word = |key: &str| row[key].as_str().expect("a word").to_owned();
+            format!("{}@{} {}", word("name"), row["instance"], word("status"))
+        })
+        .collect();
+    said.sort();
+    said
+}
+
 /// Waits until both instances have a hundred lines of this boot in the file.
 fn writes(guest: &Guest) {
     let boot = guest.read("/proc/sys/kernel/random/boot_id");

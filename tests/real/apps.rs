@@ -64,7 +64,9 @@ pub fn server() -> &'static Path {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{}", std::process::id()));
         let rustc = Path::new(env!("CARGO")).with_file_name("rustc");
         let built = Command::new(&rustc)
-            .args(["--edition", "2024", "-C", "strip=symbols", "-o"])
+            .args(["--edition", "2024", "-C", "strip=symbols"])
+            // The bed may have an older libc than this machine.
+            .args(["-C", "target-feature=+crt-static", "-o"])
             .arg(&path)
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),

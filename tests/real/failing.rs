@@ -60,7 +60,7 @@ fn what_is_told_of_a_failure_is_of_that_run_and_harmless() {
     bed.write(
         "/srv/says/ecosystem.toml",
         0o644,
-        "[[apps]]\nname = \"says\"\nscript = \"app.js\"\nmin_uptime = 200\nmax_restarts = 0\n",
+        "[[apps]]\nname = \"says\"\nscript = \"app.js\"\nmin_uptime = 2000\nmax_restarts = 0\n",
     );
     release("console.log('the first release'); setInterval(() => {}, 1000)");
     bed.ok(&["rpmctl", "apply", "/srv/says/ecosystem.toml"]);

@@ -84,7 +84,7 @@ fn every_line_is_there_once_whatever_is_killed() {
         &[
             "systemctl",
             "kill",
-            "--kill-whom=main",
+            "--kill-who=main",
             "-s",
             "KILL",
             WATCHER,
@@ -96,7 +96,7 @@ fn every_line_is_there_once_whatever_is_killed() {
         &[
             "systemctl",
             "kill",
-            "--kill-whom=main",
+            "--kill-who=main",
             "-s",
             "KILL",
             WATCHER,
@@ -347,7 +347,7 @@ fn files_that_are_moved_truncated_removed_or_full() {
     bed.ok(&[
         "systemctl",
         "kill",
-        "--kill-whom=main",
+        "--kill-who=main",
         "-s",
         "KILL",
         WATCHER,

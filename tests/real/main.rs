@@ -59,6 +59,7 @@ mod steered;
 mod sticky;
 mod talker;
 mod user;
+mod versions;
 mod view;
 mod watch;
 mod watch_files;
