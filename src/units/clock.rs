@@ -110,7 +110,7 @@ mod tests {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
             file
         };
-        let note = format!("echo \"${{0##*/}} $*\" >>{}", asked.display());
+        let note = format!("printf '%s\\n' \"${{0##*/}} $*\" >>{}", asked.display());
         let list = r"case $* in *list-units*) printf '%s\n' 'a\x20b@0.service loaded' 'a\x20b@1.service loaded' ;; esac";
         program("systemctl", &format!("{note}\n{list}"));
         let rpmctl = program("rpmctl", &note);

@@ -12,13 +12,14 @@ use rpmctl::metrics::FAMILIES;
 use super::{command_page, file_page, pages};
 
 /// For rpmctl itself, or PM2's habits; told of nowhere.
-const HIDDEN_COMMANDS: [&str; 7] = [
+const HIDDEN_COMMANDS: [&str; 8] = [
     "__at",
     "__monit-guard",
     "__packaged-units",
     "__polkit-check",
     "__private-init",
     "__targets",
+    "__tidy-log",
     "jlist",
 ];
 const HIDDEN_FLAGS: [&str; 3] = ["logs --nostream", "metrics --serve", "reload --by-clock"];
