@@ -77,22 +77,18 @@ fn what_runs_what_is_stopped_and_what_is_gone_stays_so() {
         app("shop", 3000, "max_memory_restart = \"500M\"\n"),
         app("halted", 3001, ""),
         app("doomed", 3002, ""),
-        app("partly", 3003, ""),
     ];
     apply(&guest, &text.concat());
     for line in [
         &["rpmctl", "scale", "shop", "3"][..],
         &["rpmctl", "stop", "halted"],
         &["rpmctl", "delete", "doomed"],
-        &["rpmctl", "stop", "partly@1"],
     ] {
         guest.ok(line);
     }
     let wanted = [
         "halted@0 stopped",
         "halted@1 stopped",
-        "partly@0 online",
-        "partly@1 stopped",
         "shop@0 online",
         "shop@1 online",
         "shop@2 online",
@@ -109,7 +105,7 @@ fn what_runs_what_is_stopped_and_what_is_gone_stays_so() {
         instances(&guest) == wanted
     });
     assert_eq!(guest.ok(&watcher), "active\n");
-    for (port, answers) in [(3000, true), (3001, false), (3002, false), (3003, true)] {
+    for (port, answers) in [(3000, true), (3001, false), (3002, false)] {
         let asked = guest.run(&["bash", "-c", &format!(
             "exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET / HTTP/1.1\\r\\nHost: guest\\r\\n\\r\\n' >&3 && cat <&3"
         )]);
@@ -123,8 +119,8 @@ fn what_runs_what_is_stopped_and_what_is_gone_stays_so() {
             "{port}: {asked}"
         );
     }
-    let units = guest.ok(&["systemctl", "list-unit-files", "--no-legend", "doomed*"]);
-    assert_eq!(units, "");
+    let units = guest.run(&["systemctl", "list-unit-files", "--no-legend", "doomed*"]);
+    assert_eq!(units.stdout, "");
     guest.ok(&["rpmctl", "start", "halted"]);
     assert!(instances(&guest).contains(&"halted@1 online".to_owned()));
     guest.ok(&["rpmctl", "delete", "all"]);

@@ -53,6 +53,8 @@ fn streams_instances_and_apps_are_told_apart() {
             "-u",
             unit,
             "RPMCTL_APP=ta",
+            // systemd's own lines have the unit's fields from 254 on.
+            "_TRANSPORT=stdout",
         ])
         .lines()
         .map(|line| {

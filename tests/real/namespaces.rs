@@ -67,7 +67,7 @@ fn an_app_with_its_own_journal_is_read_with_the_others() {
         lines.iter().filter(|line| line.ends_with("| up 0")).count() == 2
     });
     assert!(
-        !since.iter().any(|line| line.contains("Failed")),
+        !since.iter().any(|line| line.contains("Failed with result")),
         "{since:#?}"
     );
     let failing = "[[apps]]\nname = \"ns-f\"\nscript = \"/bin/sh\"\nargs = [\"-c\", \"echo my last words; exit 3\"]\nlog_namespace = true\n\
