@@ -101,6 +101,10 @@ fn init(systemd: &Path, journald: &Path, cgroup: &Path) -> Result<()> {
     let (sender, events) = mpsc::channel();
     watch(sender.clone(), socket);
 
+    // One that entered a container from outside (nsenter) is in a cgroup that cannot be named in there, and a newer journald (257) that
+    // finds process 1 in such a one gives up.
+    let outside = cgroup.parent().unwrap_or(cgroup);
+    cgroup::move_self(outside).with_context(|| format!("cannot use {}", outside.display()))?;
     let journald = start(Command::new(journald), &notify)?;
     reap(sender);
     until_ready(&events, journald, "systemd-journald")?;
@@ -116,8 +120,7 @@ fn init(systemd: &Path, journald: &Path, cgroup: &Path) -> Result<()> {
     let mut command = Command::new(systemd);
     command.args(["--user", "--log-target=journal"]);
     let started = start(command, &notify);
-    cgroup::move_self(cgroup.parent().unwrap_or(cgroup))
-        .context("cannot leave the private manager's cgroup")?;
+    cgroup::move_self(outside).context("cannot leave the private manager's cgroup")?;
     let systemd = started?;
     until_ready(&events, systemd, "systemd --user")?;
     report("ready");

@@ -176,7 +176,7 @@ fn twenty_instances_are_found_by_the_field_of_one() {
     bed.write(
         "/srv/terms/bin/journalctl",
         0o755,
-        "#!/bin/sh\nprintf '%s\\n' \"$@\" >>/run/terms\nexec /usr/bin/journalctl \"$@\"\n",
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >>/run/terms\nexec $(PATH=/usr/bin:/bin command -v journalctl) \"$@\"\n",
     );
     let terms = || {
         bed.sh_ok("rm -f /run/terms");
