@@ -118,11 +118,14 @@ fn one(app: &App, words: &Words<'_>) -> Vec<Finding> {
                 ),
                 format!("put it back, or change cwd in {file} and apply it"),
             ),
-            Missing::Rpmctl(unit, path) => (
-                "rpmctl",
-                format!("{unit} calls {}, which is not there", path.display()),
-                apply.clone(),
-            ),
+            Missing::Rpmctl(unit, path) => {
+                let what = format!(
+                    "{unit} calls {}, which is not there: systemctl restarts what runs, and waits for no readiness",
+                    path.display()
+                );
+                found.push(Finding::warning("rpmctl", what, apply.clone()));
+                continue;
+            }
             Missing::Loaded(path) => (
                 "rpmctl",
                 format!("{}, which its processes load, is not there", path.display()),

@@ -53,7 +53,7 @@ fn a_fault_a_finding() {
                 )],
                 ..well()
             },
-            Level::Broken,
+            Level::Warning,
             "api-cron.service calls /opt/rpmctl",
         ),
         (

@@ -129,7 +129,7 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
         (
             "ill-clock",
             "ill-clock-cron.service calls /opt/ill/rpmctl",
-            "broken",
+            "warning",
             "rpmctl apply /srv/ill/clock.toml",
         ),
         (

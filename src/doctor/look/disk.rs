@@ -267,12 +267,12 @@ fn one(places: &Places, app: &AppUnits, selinux: bool) -> App {
     if let Some(unit) = app.units.iter().find(|unit| unit.name == clock) {
         let sections = Sections::parse(&unit.text);
         for line in sections.all("Service", "ExecStart") {
+            // As templates/turns.sh is called: rpmctl, the instances, what rpmctl is told.
             let words = exec::words(line);
-            let called = words.iter().zip(words.iter().skip(1));
-            let mut called = called.filter(|(word, next)| {
-                word.starts_with('/') && matches!(next.as_str(), "reload" | "--user")
+            let called = words.windows(3).find(|words| {
+                words[0].starts_with('/') && matches!(words[2].as_str(), "reload" | "--user")
             });
-            if let Some((word, _)) = called.next()
+            if let Some([word, ..]) = called
                 && !runs(Path::new(word))
             {
                 seen.missing
