@@ -115,6 +115,10 @@ fn traffic_starts_nothing_that_was_stopped() {
     assert_eq!(answering(bed, 4101), (set(&["0", "1", "2"]), 0));
     // By systemctl as well.
     bed.ok(&["systemctl", "stop", "web@0.service"]);
+    // Its socket goes after it, with a job of its own.
+    bed.wait_until("its socket is gone", PATIENCE, || {
+        sockets(bed) == ["inactive", "active", "active"]
+    });
     assert_eq!(answering(bed, 4101), (set(&["1", "2"]), 0));
     ok(bed, &["stop", "web"]);
     assert_eq!(listening(bed), "");
