@@ -171,6 +171,7 @@ pub fn keep(places: &Places, snapshot: &Snapshot, about: &str) -> io::Result<u64
     for left in [&staged, &going] {
         remove(left)?;
     }
+    super::write::clean(&folder);
     let known = list(places)?;
     if let Some(newest) = known.last()
         && read(places, newest.number).is_ok_and(|kept| kept == *snapshot)
@@ -236,6 +237,7 @@ mod tests {
         for left in [".new/units", ".old/env"] {
             fs::create_dir_all(folder(&places).join(left)).unwrap();
         }
+        fs::write(folder(&places).join(".rpmctl-killed"), "").unwrap();
         assert_eq!(keep(&places, &set(15), "apply").unwrap(), 15);
         assert_eq!(fs::read_dir(folder(&places)).unwrap().count(), KEPT);
         let numbers: Vec<u64> = list(&places).unwrap().iter().map(|g| g.number).collect();

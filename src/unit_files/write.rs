@@ -146,9 +146,9 @@ impl Staged {
     }
 }
 
-/// Errors name the folder: read-only, full, not ours.
+/// Without a name where the file system can, so that nothing stays when this process is killed. Errors name the folder: read-only, full, not ours.
 pub fn writable(folder: &Path) -> io::Result<()> {
-    let probe = tempfile::Builder::new().prefix(STAGED).tempfile_in(folder);
+    let probe = tempfile::tempfile_in(folder);
     probe.map(drop).map_err(|error| named(folder, error))
 }
 

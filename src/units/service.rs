@@ -115,6 +115,9 @@ pub fn fill(
     if kill_signal == preload::MESSAGE_SIGNAL {
         // A process that does not listen for messages ends by it.
         success.extend(["158".to_owned(), preload::MESSAGE_SIGNAL.to_owned()]);
+    } else if backoff(app).is_some() && kill_signal != "SIGKILL" {
+        // Of a stop in the moment before the waiting start has its trap: systemd 257 and later count that as a failure.
+        success.push(kill_signal.to_owned());
     }
     context.insert("success", &[success, codes].concat().join(" "));
     context.insert("kill_signal", kill_signal);

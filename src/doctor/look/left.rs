@@ -54,6 +54,7 @@ pub fn left(
         })
     });
     let mut folders = vec![places.units.clone(), places.env.clone(), places.run.clone()];
+    folders.push(places.state.join("generations"));
     let of_links = entries(&places.units)
         .into_iter()
         .filter(|name| name.ends_with(".wants"));
