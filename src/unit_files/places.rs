@@ -58,9 +58,12 @@ impl Places {
             below_run("user.control"),
             below_run("transient"),
             below_run("generator.early"),
+            // From 262 on.
+            config.join("systemd/user.attached"),
             "/etc/xdg/systemd/user".into(),
             "/etc/systemd/user".into(),
             below_run("user"),
+            below_run("user.attached"),
             "/run/systemd/user".into(),
             below_run("generator"),
             data.join("systemd/user"),

@@ -44,6 +44,16 @@ impl Start {
     pub fn notifies(self) -> bool {
         self != Start::Plain
     }
+
+    /// `Type=`. Before 249 systemd forgets a process of `exec` that ended before its start was seen, and from then on does nothing else than
+    /// look at the descriptor it kept of it: no order reaches it any more (github.com/systemd/systemd/pull/20030).
+    fn service_type(self, systemd: u32) -> &'static str {
+        match (self, systemd) {
+            (Start::Plain, ..249) => "simple",
+            (Start::Plain, _) => "exec",
+            _ => "notify",
+        }
+    }
 }
 
 /// Notes get what this systemd cannot do.
@@ -57,7 +67,7 @@ pub fn fill(
     let name = &app.name;
     fill_surroundings(context, app, site)?;
     context.insert("folder", &name.runtime_folder());
-    context.insert("type", if start.notifies() { "notify" } else { "exec" });
+    context.insert("type", start.service_type(site.systemd));
     // Without readiness there is nothing to be late for but the wait before a start.
     let start_timeout = match start.notifies() {
         true => Some(millis(app.ready.timeout)),
@@ -293,4 +303,18 @@ pub(super) fn shim_variables(start: Start, app: &App, site: &Site) -> Vec<(&'sta
         variables.push(("RPMCTL_BALANCE", "0".to_owned()));
     }
     variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_exec_only_where_systemd_bears_processes_that_end_at_once() {
+        let types = |systemd| {
+            [Start::Plain, Start::Shim, Start::AppNotifies].map(|start| start.service_type(systemd))
+        };
+        assert_eq!(types(248), ["simple", "notify", "notify"]);
+        assert_eq!(types(249), ["exec", "notify", "notify"]);
+    }
 }

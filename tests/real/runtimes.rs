@@ -213,7 +213,8 @@ fn go_by_descriptor() {
     assert_eq!(checked.stderr.lines().next(), Some(problem), "{checked}");
 }
 
-/// Each with a socket on another port than its own: it runs and answers, and is not ready for all that.
+/// Each with a socket on another port than its own: it runs and answers, and is not ready for all that. Puma is left out: from 6 on it tells
+/// systemd itself that it is ready.
 #[test]
 fn none_is_ready_before_it_listens_on_its_socket() {
     let bed = Bed::boot(Default::default());
@@ -222,7 +223,6 @@ fn none_is_ready_before_it_listens_on_its_socket() {
         programs::NPM,
         programs::HTTP_SERVER,
         programs::UVICORN,
-        programs::PUMA,
         programs::WEBRICK,
         programs::PHP,
     ];
