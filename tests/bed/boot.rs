@@ -46,7 +46,10 @@ impl Default for Options {
 
 impl Options {
     /// A bed whose units have a memory controller (`MemoryCurrent=`, `MemoryMax=`), in whichever hierarchy has it here.
-    /// None, and said: this machine has it in cgroup v1, which systemd 258 and later refuse.
+    /// None, and said: this machine has it in cgroup v1, which systemd 258 and later refuse; for tests/versions/run, which counts that.
+    ///
+    /// # Panics
+    /// Where that is so and the bed's systemd is this machine's own.
     pub fn with_memory_controller() -> Option<Options> {
         let ours = fs::read_to_string("/proc/self/cgroup").expect("/proc/self/cgroup");
         let in_v1 = ours
@@ -62,6 +65,10 @@ impl Options {
             ..Options::default()
         };
         if in_v1 && systemd_under(&options.root) >= 258 {
+            assert!(
+                std::env::var_os("RPMCTL_BED_ROOT").is_some(),
+                "the memory controller is in cgroup v1 here: boot with systemd.unified_cgroup_hierarchy=1"
+            );
             super::can(
                 "here: MemoryCurrent=, MemoryMax=",
                 false,

@@ -146,9 +146,9 @@ fn private_tmp_in_a_users_manager() {
     );
 }
 
-/// An instance that was frozen by hand comes up again at a restart.
+/// Whether a restart brings up an instance that was frozen by hand; thawed, every systemd restarts it.
 #[test]
-fn a_frozen_instance_is_restarted() {
+fn what_becomes_of_a_frozen_instance() {
     let bed = Bed::boot(Options::default());
     bed.write(
         "/srv/ice/ecosystem.toml",
