@@ -11,7 +11,7 @@ rm -f "$f.cut"
 if [ $m -gt 0 ]; then
 /bin/sleep $((m/1000)).$(printf %03d $((m%1000))) &
 p=$!
-[ $((m+1000)) -lt "$3" ] || /usr/bin/systemd-notify EXTEND_TIMEOUT_USEC=$(((m+1000)*1000))
+[ $((m+1000)) -lt "$3" ] || /bin/systemd-notify EXTEND_TIMEOUT_USEC=$(((m+1000)*1000))
 wait $p
 read -r t x </proc/uptime && t=${t%.*}${t#*.}
 fi

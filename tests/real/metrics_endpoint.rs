@@ -178,7 +178,7 @@ fn the_endpoint_is_there_while_somebody_asks() {
     assert_eq!(bed.read(FILE), "[Socket]\nListenStream=1\n");
     bed.ok(&["rm", FILE]);
     ok(bed, &["metrics", "--install"]);
-    bed.sh_ok("cp /etc/systemd/system/rpmctl-metrics.* /usr/lib/systemd/system/");
+    bed.sh_ok("mkdir -p /usr/lib/systemd/system && cp /etc/systemd/system/rpmctl-metrics.* /usr/lib/systemd/system/");
     ok(bed, &["metrics", "--uninstall"]);
     assert!(bed.http_get("127.0.0.1:9209", "/metrics").is_err());
     assert_eq!(

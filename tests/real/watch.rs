@@ -214,7 +214,7 @@ fn a_unit_of_that_name_that_is_not_ours_stays_and_a_packages_own_is_used() {
     bed.ok(&["rm", FILE]);
     ok(bed, &["apply"]);
     let packaged = "/usr/lib/systemd/system/rpmctl-watch.service";
-    bed.ok(&["cp", FILE, packaged]);
+    bed.ok(&["install", "-D", "-m", "644", FILE, packaged]);
     let changed = ok(bed, &["apply"]);
     assert!(
         changed.contains("    - rpmctl-watch.service\n"),
