@@ -61,7 +61,7 @@ fn text(found: &[Finding], verbose: bool, colour: bool) -> String {
             colour,
         );
         let about = match &one.about {
-            Some(about) if !one.what.contains(about.as_str()) => format!("{about}: "),
+            Some(about) if !one.named => format!("{about}: "),
             _ => String::new(),
         };
         out.push_str(&format!(
@@ -132,6 +132,20 @@ fn json_of(found: &[Finding]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever letters the app's name has.
+    #[test]
+    fn what_it_is_about_stands_before_it() {
+        let told = |one: Finding| text(&[one], false, false);
+        let folder = || Finding::warning("programs", "its folder of the app is gone", "mkdir");
+        for name in ["app", "is", "a", "folder"] {
+            let line = format!("warning  programs  {name}: its folder of the app is gone\n");
+            assert!(told(folder().about(name)).starts_with(&line), "{name}");
+        }
+        let unit = Finding::warning("leftovers", "old@0.service runs", "stop it");
+        let line = "warning  leftovers  old@0.service runs\n";
+        assert!(told(unit.naming("old@0.service")).starts_with(line));
+    }
 
     #[test]
     fn aligned_and_collapsed() {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::directives::Known;
 use super::finding::Finding;
+use super::words::{self, Words, word};
 use crate::apply::view::Mark;
 
 /// An app as it was seen.
@@ -19,7 +20,8 @@ pub struct App {
     pub boots: bool,
     /// Instances that failed or wait for a restart: name, state in PM2's words, why.
     pub down: Vec<(String, String, Option<String>)>,
-    pub stopped: usize,
+    /// Instances that are stopped.
+    pub stopped: Vec<String>,
     pub unhealthy: Vec<(String, String)>,
     pub marks: Vec<Mark>,
     /// Files and folders that its command, or its units, need and that are not there.
@@ -66,12 +68,6 @@ pub struct Holder {
     pub process: Option<(u32, String)>,
 }
 
-/// How commands are given: `rpmctl`, or `rpmctl --user`.
-pub struct Words<'a> {
-    pub rpmctl: &'a str,
-    pub systemctl: &'a str,
-}
-
 pub fn apps(seen: &[App], words: &Words<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> = seen.iter().flat_map(|app| one(app, words)).collect();
     let is_well = |app: &&App| {
@@ -95,10 +91,13 @@ pub fn apps(seen: &[App], words: &Words<'_>) -> Vec<Finding> {
 }
 
 fn one(app: &App, words: &Words<'_>) -> Vec<Finding> {
-    let Words { rpmctl, systemctl } = words;
-    let name = shlex::try_quote(&app.name).unwrap_or_default();
+    let Words {
+        rpmctl, systemctl, ..
+    } = words;
+    let name = word(&app.name);
     let file = app.file.display();
-    let apply = format!("{rpmctl} apply {file}");
+    let file_word = words::path(&app.file);
+    let apply = format!("{rpmctl} apply {file_word}");
     let mut found: Vec<Finding> = Vec::new();
     for missing in &app.missing {
         let (check, what, fix) = match missing {
@@ -179,28 +178,39 @@ fn one(app: &App, words: &Words<'_>) -> Vec<Finding> {
         let why = why
             .as_ref()
             .map_or_else(String::new, |why| format!(": {why}"));
-        let quoted = shlex::try_quote(first).unwrap_or_default();
+        let quoted = word(first);
         found.push(Finding::broken(
             "apps",
             format!("{which} {verb} {state}{why}"),
             format!("{rpmctl} logs {quoted} shows its last lines; when it is mended: {rpmctl} restart {name}"),
-        ));
-    } else if app.boots && app.stopped > 0 {
+        ).naming(&app.name));
+    } else if app.boots && !app.stopped.is_empty() {
+        let stopped = app.stopped.len();
+        let stopped_words: Vec<String> = app.stopped.iter().map(|one| word(one)).collect();
         found.push(Finding::broken(
             "apps",
             format!(
-                "{} of {} instances are stopped, though it starts at boot",
-                app.stopped, app.instances
+                "{stopped} of {} instances are stopped, though it starts at boot",
+                app.instances
             ),
-            format!("{rpmctl} start {name}; one that is to stay down: {rpmctl} stop {name}"),
+            match app.instances.saturating_sub(stopped) {
+                0 => format!("{rpmctl} start {name}; if it is to stay down: {rpmctl} stop {name}"),
+                left => format!(
+                    "{rpmctl} start {}; if fewer are wanted: {rpmctl} scale {name} {left}",
+                    stopped_words.join(" ")
+                ),
+            },
         ));
     }
     if let Some((instance, why)) = app.unhealthy.first() {
-        found.push(Finding::warning(
-            "health",
-            format!("{instance}: {why}"),
-            format!("{rpmctl} logs {name}; {rpmctl} show {name}"),
-        ));
+        found.push(
+            Finding::warning(
+                "health",
+                format!("{instance}: {why}"),
+                format!("{rpmctl} logs {name}; {rpmctl} show {name}"),
+            )
+            .naming(&app.name),
+        );
     }
     for mark in &app.marks {
         found.push(match mark {
@@ -264,7 +274,7 @@ fn one(app: &App, words: &Words<'_>) -> Vec<Finding> {
         FileIs::Newer => found.push(Finding::note(
             "files",
             format!(
-                "{file} was changed after it was applied: {rpmctl} plan {file} shows what is to do"
+                "{file} was changed after it was applied: {rpmctl} plan {file_word} shows what is to do"
             ),
         )),
         FileIs::Applied | FileIs::Unknown => {}

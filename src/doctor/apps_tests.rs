@@ -4,13 +4,9 @@ use super::apps::*;
 use super::directives::Known;
 use super::finding::Finding;
 use super::finding::{Level, worst};
+use super::words::Words;
 use crate::apply::view::Mark;
 use std::path::PathBuf;
-
-const WORDS: Words<'_> = Words {
-    rpmctl: "rpmctl",
-    systemctl: "systemctl",
-};
 
 fn well() -> App {
     App {
@@ -25,8 +21,8 @@ fn well() -> App {
 
 #[test]
 fn a_fault_a_finding() {
-    assert_eq!(worst(&apps(&[well()], &WORDS)), Level::Ok);
-    assert_eq!(apps(&[], &WORDS), []);
+    assert_eq!(worst(&apps(&[well()], &Words::of(false, true))), Level::Ok);
+    assert_eq!(apps(&[], &Words::of(false, true)), []);
     let node = || PathBuf::from("/opt/node/bin/node");
     let cases: Vec<(App, Level, &str)> = vec![
         (
@@ -139,7 +135,7 @@ fn a_fault_a_finding() {
         ),
         (
             App {
-                stopped: 1,
+                stopped: vec!["api@1".into()],
                 ..well()
             },
             Level::Broken,
@@ -147,7 +143,7 @@ fn a_fault_a_finding() {
         ),
         (
             App {
-                stopped: 2,
+                stopped: vec!["api@0".into(), "api@1".into()],
                 boots: false,
                 ..well()
             },
@@ -252,10 +248,44 @@ fn a_fault_a_finding() {
         ),
     ];
     for (app, level, part) in cases {
-        let found = apps(&[app], &WORDS);
+        let found = apps(&[app], &Words::of(false, true));
         assert_eq!(worst(&found), level, "{found:?}");
         assert!(found[0].what.contains(part), "{found:?}");
         let needs = |one: &&Finding| one.level <= Level::Warning;
         assert!(found.iter().filter(needs).all(|one| one.fix.is_some()));
     }
+
+/// What one copies into a shell is one word there, and only the instance that is meant is touched.
+#[test]
+fn fixes_are_for_a_shell() {
+    let odd = || App {
+        name: "a b".into(),
+        file: "/srv/a b/e.toml".into(),
+        ..well()
+    };
+    let words = |app: App| {
+        let found = apps(&[app], &Words::of(false, true));
+        shlex::split(found[0].fix.as_deref().unwrap()).unwrap()
+    };
+    let loaded = App {
+        missing: vec![Missing::Loaded("/l.so".into())],
+        ..odd()
+    };
+    assert_eq!(words(loaded), ["rpmctl", "apply", "/srv/a b/e.toml"]);
+    let gone = App {
+        file_is: FileIs::Gone,
+        ..odd()
+    };
+    assert!(words(gone).ends_with(&["delete".into(), "a b".into()]));
+    let stopped = |instances: &[&str]| App {
+        stopped: instances.iter().map(ToString::to_string).collect(),
+        ..odd()
+    };
+    let one = words(stopped(&["a b@1"]));
+    assert_eq!(one[..3], ["rpmctl", "start", "a b@1;"]);
+    assert!(one.ends_with(&["scale".into(), "a b".into(), "1".into()]));
+    let all = words(stopped(&["a b@0", "a b@1"]));
+    assert_eq!(all[..3], ["rpmctl", "start", "a b;"]);
+    assert!(all.ends_with(&["stop".into(), "a b".into()]));
+}
 }

@@ -99,6 +99,8 @@ pub struct Finding {
     pub level: Level,
     /// App, unit or file that it is about; None: the machine.
     pub about: Option<String>,
+    /// `what` names what it is about, so that nothing need stand before it.
+    pub named: bool,
     pub what: String,
     /// Commands or settings that mend it; always there for what is broken and for warnings.
     pub fix: Option<String>,
@@ -111,6 +113,7 @@ impl Finding {
             check,
             level: Level::Ok,
             about: None,
+            named: false,
             what: what.into(),
             fix: None,
         }
@@ -146,6 +149,14 @@ impl Finding {
         Finding {
             about: Some(about.into()),
             ..self
+        }
+    }
+
+    /// The same where `what` names it.
+    pub fn naming(self, about: impl Into<String>) -> Finding {
+        Finding {
+            named: true,
+            ..self.about(about)
         }
     }
 }

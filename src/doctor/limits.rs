@@ -97,7 +97,7 @@ pub fn limits(seen: &Limits, wanted: &Wanted) -> Vec<Finding> {
                     format!("fs.nr_open = {limit} cuts LimitNOFILE={files} of {unit} down"),
                     set("fs.nr_open", *files),
                 )
-                .about(unit),
+                .naming(unit),
             );
         }
     }

@@ -239,7 +239,7 @@ pub fn disks(seen: &[Disk]) -> Vec<Finding> {
                     format!("{folder} is read-only: no apply can write there"),
                     "mount it writable: mount -o remount,rw MOUNTPOINT; dmesg says whether its disk is faulty",
                 )
-                .about(folder),
+                .naming(folder),
             );
         } else if disk.free < ROOM || disk.files_free.is_some_and(|files| files < FILES) {
             found.push(
@@ -248,7 +248,7 @@ pub fn disks(seen: &[Disk]) -> Vec<Finding> {
                     format!("{folder} is full: {} KiB are left", disk.free >> 10),
                     "make room: journalctl --vacuum-size=200M; df -h; df -i",
                 )
-                .about(folder),
+                .naming(folder),
             );
         }
     }

@@ -15,6 +15,7 @@ mod look;
 mod machine;
 mod pm2;
 mod watcher;
+mod words;
 
 pub use finding::{CHECKS, Finding, Level, worst};
 pub use look::{Asked, examine};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::finding::Finding;
+use super::words::word;
 
 #[derive(Clone, Debug, Default)]
 pub struct Pm2 {
@@ -41,9 +42,12 @@ pub fn pm2(seen: &Pm2) -> Vec<Finding> {
             Finding::warning(
                 "pm2",
                 format!("{unit} starts PM2 at the next boot{restores}"),
-                format!("pm2 unstartup systemd, or: sudo systemctl disable --now {unit}"),
+                format!(
+                    "pm2 unstartup systemd, or: sudo systemctl disable --now {}",
+                    word(unit)
+                ),
             )
-            .about(unit),
+            .naming(unit),
         );
     }
     if found.is_empty() {

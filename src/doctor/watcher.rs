@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::apps::Words;
 use super::finding::Finding;
+use super::words::Words;
 
 /// A unit of rpmctl's own.
 #[derive(Clone, Debug, Default)]
@@ -122,18 +122,13 @@ pub fn own(seen: &Own, version: &str, words: &Words<'_>) -> Vec<Finding> {
             again,
         ));
     }
-    found.into_iter().map(|one| one.about(unit)).collect()
+    found.into_iter().map(|one| one.naming(unit)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::finding::{Level, worst};
     use super::*;
-
-    const WORDS: Words<'_> = Words {
-        rpmctl: "rpmctl",
-        systemctl: "systemctl",
-    };
 
     fn well() -> Watcher {
         Watcher {
@@ -154,7 +149,7 @@ mod tests {
         let with = |change: fn(&mut Watcher)| {
             let mut seen = well();
             change(&mut seen);
-            let found = watcher(&seen, "1.2.3", &WORDS);
+            let found = watcher(&seen, "1.2.3", &Words::of(false, true));
             (worst(&found), found[0].what.clone())
         };
         let (level, what) = with(|_| {});

@@ -91,6 +91,23 @@ fn the_doctor_says_it_once() {
     assert_eq!(elsewhere.code, Some(2));
 }
 
+/// Not the system's, which may be good.
+#[test]
+fn the_doctor_of_a_user_names_the_users_own_generations() {
+    let here = Here::new();
+    let folder = here.path("home/.local/state/rpmctl/generations");
+    for number in ["3", "4", "7"] {
+        std::fs::create_dir_all(folder.join(number)).unwrap();
+    }
+    std::fs::write(folder.join("4/about"), "1 app").unwrap();
+    let text = here.run(&["--user", "doctor"]).stdout;
+    let fix = " fix: rm -r DIR/home/.local/state/rpmctl/generations/3 DIR/home/.local/state/rpmctl/generations/7\n";
+    assert!(
+        text.contains("generations 3, 7 are damaged") && text.contains(fix),
+        "{text}"
+    );
+}
+
 #[test]
 fn where_nothing_was_applied() {
     let here = Here::new();

@@ -167,7 +167,7 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
             "",
             "/etc/rpmctl/env/ill-gone.env",
             "warning",
-            "sudo rm /etc/rpmctl/env/ill-gone.env",
+            "rm /etc/rpmctl/env/ill-gone.env",
         ),
         (
             "ill-gone@0.service",

@@ -6,10 +6,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::doctor::leftovers::AtWork;
 use crate::doctor::limits::Limits;
 use crate::doctor::machine::{Cgroup, Disk};
 use crate::doctor::pm2::{Pm2, daemon};
 use crate::process::taken;
+use crate::units::watcher;
 
 fn number(name: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
@@ -130,22 +132,50 @@ fn title(pid: u32) -> Option<String> {
         .then(|| String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
-/// The process that has this file locked, its name, and how long it has run.
-pub fn holder(lock: &Path) -> Option<(u32, String, Duration)> {
-    let inode = fs::metadata(lock).ok()?.ino();
+/// The process that has this file locked; of several, one that is not the watcher, which works for a moment only. None where the kernel and stat(2) do
+/// not name the file system by the same number, as with btrfs and overlays: a file of another with the same inode would be taken for it.
+pub fn holder(lock: &Path) -> Option<AtWork> {
+    let file = fs::metadata(lock).ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    let pid = locks.lines().find_map(|line| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, "FLOCK", _, _, pid, file, ..] = words[..] else {
-            return None;
-        };
-        let its = file.rsplit(':').next()?.parse::<u64>().ok()?;
-        // 0: a process of another PID namespace.
-        pid.parse::<u32>()
-            .ok()
-            .filter(|pid| its == inode && *pid != 0)
-    })?;
-    Some((pid, taken::name(pid), age(pid)?))
+    let mut all = holders(&locks, file.dev(), file.ino())
+        .into_iter()
+        .filter_map(|pid| {
+            Some(AtWork {
+                pid,
+                program: taken::name(pid),
+                runs: age(pid)?,
+                is_watcher: is_watcher(pid),
+            })
+        });
+    let first = all.next()?;
+    match first.is_watcher {
+        true => Some(all.find(|one| !one.is_watcher).unwrap_or(first)),
+        false => Some(first),
+    }
+}
+
+/// Of proc_locks(5), who has a lock of flock(2) on this file.
+fn holders(locks: &str, device: u64, inode: u64) -> Vec<u32> {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    locks
+        .lines()
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            // Who waits for it has `->` behind the number.
+            let [_, "FLOCK", _, _, pid, its, ..] = words[..] else {
+                return None;
+            };
+            // 0: a process of another PID namespace.
+            pid.parse().ok().filter(|pid| its == file && *pid != 0)
+        })
+        .collect()
+}
+
+fn is_watcher(pid: u32) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let of_watcher = |line: &str| line.rsplit('/').next() == Some(watcher::UNIT);
+    groups.lines().any(of_watcher)
 }
 
 /// USER_HZ is 100 on every architecture of Linux's that Rust's std has.
@@ -156,4 +186,28 @@ fn age(pid: u32) -> Option<Duration> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let uptime: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
     Duration::try_from_secs_f64(uptime - started / 100.0).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_this_very_file() {
+        let locks = "\
+1: FLOCK  ADVISORY  WRITE 11 fe:00:42 0 EOF
+2: FLOCK  ADVISORY  READ 12 00:1a:42 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 13 00:1a:42 0 EOF
+3: POSIX  ADVISORY  WRITE 14 00:1a:42 0 EOF
+4: FLOCK  ADVISORY  READ 15 00:1a:42 0 EOF
+5: FLOCK  ADVISORY  READ 0 00:1a:42 0 EOF
+6: FLOCK  ADVISORY  WRITE 16 103:100:42 0 EOF
+7: FLOCK  ADVISORY  WRITE 17 00:1a:43 0 EOF
+";
+        let of = |major, minor| holders(locks, rustix::fs::makedev(major, minor), 42);
+        assert_eq!(of(0, 0x1a), [12, 15]);
+        assert_eq!(of(0xfe, 0), [11]);
+        assert_eq!(of(0x103, 0x100), [16]);
+        assert_eq!(of(0, 0x1b), [0; 0]);
+    }
 }

@@ -85,7 +85,13 @@ pub fn left(
         damaged: list
             .iter()
             .filter(|one| one.about == "(damaged)")
-            .map(|one| one.number)
+            .map(|one| {
+                let folder = places
+                    .state
+                    .join("generations")
+                    .join(one.number.to_string());
+                (one.number, places.on_disk(&folder))
+            })
             .collect(),
         removed: newest
             .unwrap_or_default()

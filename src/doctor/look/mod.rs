@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::apps::{self, Words};
+use super::apps;
 use super::finding::{Finding, Level};
+use super::words::{self, Words};
 use super::{journal, leftovers, limits, machine, pm2, watcher};
 use crate::apply::Machine;
 use crate::journal::Scope;
@@ -37,12 +38,7 @@ pub struct Asked {
 /// Everything, the worst first; within that in the order of the checks.
 pub async fn examine(asked: &Asked) -> Vec<Finding> {
     let root = rustix::process::geteuid().is_root();
-    let (rpmctl, systemctl) = match (asked.user, root) {
-        (true, _) => ("rpmctl --user", "systemctl --user"),
-        (false, true) => ("rpmctl", "systemctl"),
-        (false, false) => ("sudo rpmctl", "sudo systemctl"),
-    };
-    let words = Words { rpmctl, systemctl };
+    let words = Words::of(asked.user, root);
     let ground = asked.clone();
     let looking = tokio::task::spawn_blocking(move || disk::look(&ground));
     let manager = connect(asked.user).await;
@@ -89,7 +85,8 @@ pub async fn examine(asked: &Asked) -> Vec<Finding> {
     } = match ground.apps {
         Ok(apps) => apps,
         Err(why) => {
-            found.push(Finding::broken("apps", why, "ls -ld /etc/systemd/system"));
+            let folder = words::path(&asked.places.on_disk(&asked.places.units));
+            found.push(Finding::broken("apps", why, format!("ls -ld {folder}")));
             return sorted(found);
         }
     };

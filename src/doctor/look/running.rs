@@ -128,7 +128,7 @@ async fn rows(
                     let state = state.to_owned();
                     seen.down.push((instance(), state, row.why.clone()));
                 }
-                State::Stopped => seen.stopped += 1,
+                State::Stopped => seen.stopped.push(instance()),
                 _ => {}
             }
             if let Some(why) = row.health.as_ref().and_then(Health::why) {
