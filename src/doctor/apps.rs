@@ -36,8 +36,6 @@ pub struct App {
     pub outdated: bool,
     /// SELinux is on, and the program lies where systemd may not run it.
     pub forbidden: Option<PathBuf>,
-    pub user: Option<String>,
-    pub user_is_gone: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +58,8 @@ pub enum Missing {
     /// The listen shim or the preload.
     Loaded(PathBuf),
     Environment(PathBuf),
+    User(String),
+    Group(String),
 }
 
 /// Who listens there; none where only root may know.
@@ -135,15 +135,24 @@ fn one(app: &App, words: &Words<'_>) -> Vec<Finding> {
                 format!("{} is not there: the next start fails", path.display()),
                 apply.clone(),
             ),
+            Missing::User(user) => (
+                "programs",
+                format!("there is no user {user}: the next start fails"),
+                format!(
+                    "sudo useradd --system {}, or change user in {file} and apply it",
+                    word(user)
+                ),
+            ),
+            Missing::Group(group) => (
+                "programs",
+                format!("there is no group {group}: the next start fails"),
+                format!(
+                    "sudo groupadd --system {}, or change group in {file} and apply it",
+                    word(group)
+                ),
+            ),
         };
         found.push(Finding::broken(check, what, fix));
-    }
-    if let Some(user) = app.user.as_ref().filter(|_| app.user_is_gone) {
-        found.push(Finding::broken(
-            "programs",
-            format!("there is no user or group {user}: the next start fails"),
-            format!("sudo useradd --system {user}, or change user in {file} and apply it"),
-        ));
     }
     for (address, holder) in &app.taken {
         let (who, fix) = match &holder.process {

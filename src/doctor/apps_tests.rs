@@ -70,20 +70,19 @@ fn a_fault_a_finding() {
         ),
         (
             App {
-                user: Some("www".into()),
-                user_is_gone: true,
+                missing: vec![Missing::User("www".into())],
                 ..well()
             },
             Level::Broken,
-            "no user or group www",
+            "no user www",
         ),
         (
             App {
-                user: Some("www".into()),
+                missing: vec![Missing::Group("www".into())],
                 ..well()
             },
-            Level::Ok,
-            "",
+            Level::Broken,
+            "no group www",
         ),
         (
             App {
@@ -254,6 +253,7 @@ fn a_fault_a_finding() {
         let needs = |one: &&Finding| one.level <= Level::Warning;
         assert!(found.iter().filter(needs).all(|one| one.fix.is_some()));
     }
+}
 
 /// What one copies into a shell is one word there, and only the instance that is meant is touched.
 #[test]
@@ -287,5 +287,4 @@ fn fixes_are_for_a_shell() {
     let all = words(stopped(&["a b@0", "a b@1"]));
     assert_eq!(all[..3], ["rpmctl", "start", "a b;"]);
     assert!(all.ends_with(&["stop".into(), "a b".into()]));
-}
 }

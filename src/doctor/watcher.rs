@@ -24,6 +24,8 @@ pub struct Watcher {
     pub own: Own,
     /// Apps that it works for.
     pub needed_by: Vec<String>,
+    /// No link starts it at boot.
+    pub unlinked: bool,
     /// systemd's word; none where it was not asked.
     pub active: Option<String>,
     /// Its process runs a program that was replaced.
@@ -47,7 +49,7 @@ pub fn watcher(seen: &Watcher, version: &str, words: &Words<'_>) -> Vec<Finding>
         1 => first.clone(),
         all => format!("{first} and {} more", all - 1),
     };
-    let nothing = "max_memory_restart, watch, health and log files do nothing until it does";
+    let nothing = "max_memory_restart, watch, health and log files do nothing until it runs";
     if !seen.own.there && seen.own.foreign.is_none() {
         found.push(Finding::broken(
             "watcher",
@@ -62,10 +64,21 @@ pub fn watcher(seen: &Watcher, version: &str, words: &Words<'_>) -> Vec<Finding>
         found.push(Finding::broken(
             "watcher",
             format!("{unit} is {active}, but {for_apps} needs it: {nothing}"),
+            match seen.unlinked {
+                true => apply,
+                false => format!(
+                    "{0} restart {unit}; {0} status {unit} says what it died of",
+                    words.systemctl
+                ),
+            },
+        ));
+    } else if seen.unlinked {
+        found.push(Finding::warning(
+            "watcher",
             format!(
-                "{0} restart {unit}; {0} status {unit} says what it died of",
-                words.systemctl
+                "{unit} does not start at boot, but {for_apps} needs it: after a boot {nothing}"
             ),
+            apply,
         ));
     } else if seen.replaced {
         found.push(Finding::warning(
@@ -164,6 +177,21 @@ mod tests {
             "{what}"
         );
         assert_eq!(with(|seen| seen.active = None).0, Level::Ok);
+        let (level, what) = with(|seen| seen.unlinked = true);
+        assert!(
+            level == Level::Warning && what.contains("does not start at boot"),
+            "{what}"
+        );
+        // A restart would bring no link back.
+        let down = Watcher {
+            unlinked: true,
+            active: Some("inactive".into()),
+            ..well()
+        };
+        let found = watcher(&down, "1.2.3", &Words::of(true, false));
+        assert_eq!((found.len(), found[0].level), (1, Level::Broken));
+        let fix = found[0].fix.as_deref().unwrap();
+        assert!(fix.starts_with("rpmctl --user apply"), "{fix}");
         let (level, what) = with(|seen| seen.own.there = false);
         assert!(
             level == Level::Broken && what.contains("is not there"),

@@ -69,7 +69,13 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
         "port",
         "script = \"app.sh\"\nexec_mode = \"cluster\"\nlisten = \"127.0.0.1:3977\"\nlisten_fds = true\n",
     );
+    bed.sh_ok("groupadd ill-group; useradd --system ill-user");
+    file(
+        "group",
+        "script = \"app.sh\"\nuser = \"ill-user\"\ngroup = \"ill-group\"\nmax_memory_restart = \"1G\"\n",
+    );
     let before = checks(bed);
+    assert_eq!(found(&before, "", "rpmctl-watch.service works for").0, "ok");
     let of_ours = |one: &&Value| {
         let about = one["about"].as_str().unwrap_or_default();
         about.starts_with("ill-") && about != "ill-edited"
@@ -97,6 +103,8 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
          mkdir -p /run/systemd/system/ill-well@.service.d
          echo '[Service]' >/run/systemd/system/ill-well@.service.d/x.conf
          echo '[Timer]' >/run/systemd/system/ill-clock-cron.timer
+         groupdel ill-group
+         rm /etc/systemd/system/multi-user.target.wants/rpmctl-watch.service
          mkdir -p /run/rpmctl/ill-gone@0 /run/systemd/journald.conf.d
          systemd-run -q --unit ill-gone@0.service sleep 1000
          printf '[Journal]\\nStorage=volatile\\n' >/run/systemd/journald.conf.d/ill.conf
@@ -125,6 +133,18 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
             "/srv/ill/tool is not there",
             "broken",
             "rpmctl apply /srv/ill/tool.toml",
+        ),
+        (
+            "ill-group",
+            "there is no group ill-group",
+            "broken",
+            "groupadd --system ill-group",
+        ),
+        (
+            "",
+            "rpmctl-watch.service does not start at boot",
+            "warning",
+            "rpmctl apply the ecosystem file of ill-group",
         ),
         (
             "ill-clock",
@@ -220,13 +240,19 @@ fn faults_are_found_and_what_is_well_is_not_touched() {
         of_ours.map(ToString::to_string).collect()
     };
     assert_eq!(ours(&now), ours(&after));
+    // As the remedy says.
+    bed.sh_ok("groupadd ill-group");
+    bed.ok(&["rpmctl", "apply", "/srv/ill/group.toml"]);
+    let mended = checks(bed);
+    assert_eq!(found(&mended, "", "rpmctl-watch.service works for").0, "ok");
     drop((thief, daemon));
     bed.sh_ok(
         "systemctl stop ill-gone@0.service
          rm -r /run/systemd/system/ill-well@.service.d /run/systemd/system/ill-clock-cron.timer /run/systemd/journald.conf.d/ill.conf \
             /etc/systemd/system/multi-user.target.wants/pm2-ill.service /etc/rpmctl/env/ill-gone.env /run/rpmctl/ill-gone@0
          systemctl daemon-reload
-         rpmctl delete ill-well 'ill-odd: one' ill-tool ill-clock ill-edited ill-port",
+         rpmctl delete ill-well 'ill-odd: one' ill-tool ill-clock ill-edited ill-port ill-group
+         userdel ill-user",
     );
 }
 

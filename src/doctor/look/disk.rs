@@ -135,13 +135,12 @@ fn read(places: &Places, known: BTreeMap<String, AppUnits>, observed: Observed) 
     let apps = known
         .values()
         .map(|app| {
-            let mut seen = one(places, app, selinux);
+            let mut seen = one(places, app, selinux, &gone);
             seen.foreign = foreign
                 .iter()
                 .filter(|(unit, _)| app.facts.app.owns(unit))
                 .map(|(unit, path)| (unit.clone(), path.clone()))
                 .collect();
-            seen.user_is_gone = seen.user.as_ref().is_some_and(|user| gone.contains(user));
             (seen.name.clone(), seen)
         })
         .collect();
@@ -169,6 +168,7 @@ fn read(places: &Places, known: BTreeMap<String, AppUnits>, observed: Observed) 
             .collect(),
         ..Watcher::default()
     };
+        unlinked: is_unlinked(places),
     let (leftovers, candidates) = left::left(places, &known, &observed);
     Apps {
         apps,
@@ -180,10 +180,29 @@ fn read(places: &Places, known: BTreeMap<String, AppUnits>, observed: Observed) 
     }
 }
 
-/// Users and groups of units that the machine does not know; one question each for all apps.
-fn accounts_gone(known: &BTreeMap<String, AppUnits>) -> BTreeSet<String> {
-    let mut gone = BTreeSet::new();
-    for (database, key) in [("passwd", "User"), ("group", "Group")] {
+/// As an apply sees it, which makes the links that the watcher's file asks for.
+fn is_unlinked(places: &Places) -> bool {
+    let found = scan::named(places, watcher::UNIT, marker::is_watcher);
+    let name = BTreeMap::from([(watcher::UNIT.to_owned(), String::new())]);
+    let shipped = found.elsewhere.map(|(_, text)| text);
+    match (shipped.or(found.own), scan::links(places, &name)) {
+        (Some(text), Ok(links)) => {
+            let there = |wanted: &String| links.iter().any(|(folder, _)| folder == wanted);
+            !watcher::enabled_by(&text).iter().all(there)
+        }
+        _ => false,
+    }
+}
+
+/// What units name and the machine does not know.
+struct Gone {
+    users: BTreeSet<String>,
+    groups: BTreeSet<String>,
+}
+
+/// One question each for all apps.
+fn accounts_gone(known: &BTreeMap<String, AppUnits>) -> Gone {
+    let gone = |database: &str, key: &str| -> BTreeSet<String> {
         let names: BTreeSet<String> = known
             .values()
             .filter_map(|app| {
@@ -195,14 +214,13 @@ fn accounts_gone(known: &BTreeMap<String, AppUnits>) -> BTreeSet<String> {
             .collect();
         let names: Vec<String> = names.into_iter().collect();
         let answer = accounts::known(database, &names).unwrap_or_default();
-        gone.extend(
-            answer
-                .into_iter()
-                .filter(|(_, known)| !known)
-                .map(|(name, _)| name),
-        );
+        let unknown = answer.into_iter().filter(|(_, known)| !known);
+        unknown.map(|(name, _)| name).collect()
+    };
+    Gone {
+        users: gone("passwd", "User"),
+        groups: gone("group", "Group"),
     }
-    gone
 }
 
 fn template(app: &AppUnits) -> Option<String> {
@@ -211,7 +229,7 @@ fn template(app: &AppUnits) -> Option<String> {
     Some(unit.text.clone())
 }
 
-fn one(places: &Places, app: &AppUnits, selinux: bool) -> App {
+fn one(places: &Places, app: &AppUnits, selinux: bool, gone: &Gone) -> App {
     let facts = &app.facts;
     let mut seen = App {
         name: facts.app.to_string(),
@@ -225,11 +243,14 @@ fn one(places: &Places, app: &AppUnits, selinux: bool) -> App {
     let get = |key: &str| sections.get("Service", key);
     let dynamic =
         get("DynamicUser").is_some_and(|value| matches!(value, "yes" | "true" | "1" | "on"));
-    seen.user = [get("User"), get("Group")]
-        .into_iter()
-        .flatten()
-        .find(|_| !dynamic)
-        .map(str::to_owned);
+    if !dynamic {
+        let user = get("User").filter(|user| gone.users.contains(*user));
+        let group = get("Group").filter(|group| gone.groups.contains(*group));
+        seen.missing
+            .extend(user.map(|name| Missing::User(name.to_owned())));
+        seen.missing
+            .extend(group.map(|name| Missing::Group(name.to_owned())));
+    }
     // Where / is another, nothing here says what is there.
     let elsewhere = get("RootDirectory").or(get("RootImage")).is_some();
     if !elsewhere {
