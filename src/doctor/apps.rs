@@ -270,8 +270,8 @@ fn one(app: &App, words: &Words<'_>) -> Vec<Finding> {
     if let Some(path) = &app.forbidden {
         found.push(Finding::warning(
             "selinux",
-            format!("SELinux enforces, and systemd may not run what lies in a home: {}", path.display()),
-            "move it to /srv or /opt; or: sudo semanage fcontext -a -t bin_t 'FOLDER(/.*)?'; sudo restorecon -R FOLDER",
+            format!("SELinux enforces, and systemd may not run what has the label of a home: {}", path.display()),
+            "move it to /srv or /opt and: sudo restorecon -R FOLDER; or where it is: sudo semanage fcontext -a -t bin_t 'FOLDER(/.*)?'; sudo restorecon -R FOLDER",
         ));
     }
     match app.file_is {

@@ -61,7 +61,7 @@ pub const CHECKS: [(&str, &str); 22] = [
     ),
     (
         "selinux",
-        "where SELinux enforces, no program of an app's is in a home",
+        "where SELinux enforces, no program of an app's has the label of a home",
     ),
     (
         "ports",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::Finding;
+use super::words::word;
 use crate::model::Bytes;
 use crate::units::section::Sections;
 
@@ -13,6 +14,8 @@ pub struct Journal {
     pub runs: bool,
     /// journald.conf(5), with its drop-ins.
     pub conf: BTreeMap<String, String>,
+    /// The same of the namespaces that apps have (`log_namespace`), by their names.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// /var/log/journal is there.
     pub folder: bool,
     /// Bytes of its files; none where they may not be counted.
@@ -43,7 +46,6 @@ pub fn conf<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, St
 }
 
 pub fn journal(seen: &Journal) -> Vec<Finding> {
-    let get = |key: &str| seen.conf.get(key).map(String::as_str);
     if !seen.runs {
         return vec![Finding::broken(
             "journal",
@@ -51,60 +53,14 @@ pub fn journal(seen: &Journal) -> Vec<Finding> {
             "sudo systemctl start systemd-journald.socket systemd-journald.service",
         )];
     }
-    let mut found = Vec::new();
-    let restart = "then: sudo systemctl restart systemd-journald";
-    let volatile = match get("Storage").unwrap_or("auto") {
-        "none" => {
-            found.push(Finding::broken(
-                "journal",
-                "Storage=none in journald.conf: nothing that apps write is kept",
-                format!("Storage=persistent in /etc/systemd/journald.conf; {restart}"),
-            ));
-            false
-        }
-        "volatile" => {
-            found.push(Finding::warning(
-                "journal",
-                "Storage=volatile in journald.conf: lines are kept in memory and gone after a boot",
-                format!("Storage=persistent in /etc/systemd/journald.conf; {restart}"),
-            ));
-            true
-        }
-        "persistent" => false,
-        _ if !seen.folder => {
-            found.push(Finding::warning(
-                "journal",
-                "there is no /var/log/journal: lines are kept in memory and gone after a boot",
-                "sudo mkdir -p /var/log/journal; sudo systemd-tmpfiles --create --prefix /var/log/journal; sudo journalctl --flush",
-            ));
-            true
-        }
-        _ => false,
-    };
-    if let Some(level) = get("MaxLevelStore").filter(|level| drops_info(level)) {
-        found.push(Finding::warning(
-            "journal",
-            format!(
-                "MaxLevelStore={level} in journald.conf: what apps write to stdout is not kept"
-            ),
-            format!("MaxLevelStore=debug in /etc/systemd/journald.conf; {restart}"),
-        ));
-    }
-    let key = if volatile {
-        "RuntimeMaxUse"
-    } else {
-        "SystemMaxUse"
-    };
-    let limit = get(key).and_then(bytes);
-    if let Some(limit) = limit.filter(|limit| *limit < SMALL) {
-        found.push(Finding::warning(
-            "journal",
-            format!(
-                "{key}={} in journald.conf holds little: the oldest lines of all services go soon",
-                Bytes(limit)
-            ),
-            format!("{key}=1G in /etc/systemd/journald.conf; {restart}"),
-        ));
+    let Settings {
+        mut found,
+        volatile,
+        limit,
+    } = settings(None, &seen.conf, seen.folder);
+    for (namespace, conf) in &seen.namespaces {
+        // Of a namespace's own the default is to keep lines on disk (journald.conf(5)).
+        found.extend(settings(Some(namespace), conf, true).found);
     }
     if let Some((free, all)) = seen
         .disk
@@ -138,6 +94,93 @@ pub fn journal(seen: &Journal) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// What a journald's settings are worth.
+struct Settings {
+    found: Vec<Finding>,
+    /// Lines are kept in memory.
+    volatile: bool,
+    /// What its journal may take.
+    limit: Option<u64>,
+}
+
+/// Of the machine's journald, or of a namespace's (`log_namespace`).
+fn settings(namespace: Option<&str>, conf: &BTreeMap<String, String>, folder: bool) -> Settings {
+    let get = |key: &str| conf.get(key).map(String::as_str);
+    let (file, unit) = match namespace {
+        Some(name) => (
+            format!("journald@{name}.conf"),
+            format!("systemd-journald@{name}"),
+        ),
+        None => ("journald.conf".to_owned(), "systemd-journald".to_owned()),
+    };
+    let mend = |setting: &str| {
+        format!(
+            "{setting} in /etc/systemd/{file}; then: sudo systemctl restart {}",
+            word(&unit)
+        )
+    };
+    let mut found = Vec::new();
+    let volatile = match get("Storage").unwrap_or("auto") {
+        "none" => {
+            found.push(Finding::broken(
+                "journal",
+                format!("Storage=none in {file}: nothing that apps write is kept"),
+                mend("Storage=persistent"),
+            ));
+            false
+        }
+        "volatile" => {
+            found.push(Finding::warning(
+                "journal",
+                format!(
+                    "Storage=volatile in {file}: lines are kept in memory and gone after a boot"
+                ),
+                mend("Storage=persistent"),
+            ));
+            true
+        }
+        "persistent" => false,
+        _ if !folder => {
+            found.push(Finding::warning(
+                "journal",
+                "there is no /var/log/journal: lines are kept in memory and gone after a boot",
+                "sudo mkdir -p /var/log/journal; sudo systemd-tmpfiles --create --prefix /var/log/journal; sudo journalctl --flush",
+            ));
+            true
+        }
+        _ => false,
+    };
+    if let Some(level) = get("MaxLevelStore").filter(|level| drops_info(level)) {
+        found.push(Finding::warning(
+            "journal",
+            format!("MaxLevelStore={level} in {file}: what apps write to stdout is not kept"),
+            mend("MaxLevelStore=debug"),
+        ));
+    }
+    let key = if volatile {
+        "RuntimeMaxUse"
+    } else {
+        "SystemMaxUse"
+    };
+    let limit = get(key).and_then(bytes);
+    // A namespace's limit is its app's alone, and was chosen for it.
+    if let Some(limit) = limit.filter(|limit| *limit < SMALL && namespace.is_none()) {
+        found.push(Finding::warning(
+            "journal",
+            format!(
+                "{key}={} in {file} holds little: the oldest lines of all services go soon",
+                Bytes(limit)
+            ),
+            mend(&format!("{key}=1G")),
+        ));
+    }
+    Settings {
+        found,
+        volatile,
+        limit,
+    }
 }
 
 /// Of syslog(3)'s levels, those below which lines are dropped that have `info`.
@@ -182,6 +225,7 @@ mod tests {
         Journal {
             runs: true,
             conf: conf([text]),
+            namespaces: BTreeMap::new(),
             folder: true,
             used: Some(1 << 20),
             disk: Some((50, 100)),
@@ -221,6 +265,28 @@ mod tests {
         }
         let later = conf(["[Journal]\nStorage=none\n", "[Journal]\nStorage=auto\n"]);
         assert_eq!(later["Storage"], "auto");
+    }
+
+    #[test]
+    fn namespaces_have_settings_of_their_own() {
+        let of = |machine, own| Journal {
+            namespaces: BTreeMap::from([("shop".to_owned(), conf([own]))]),
+            ..seen(machine)
+        };
+        let small = "[Journal]\nSystemMaxUse=16M\n";
+        assert_eq!(worst(&journal(&of("", small))), Level::Ok);
+        // Without a folder for the machine's, its own goes to the disk all the same.
+        let none = Journal {
+            folder: false,
+            ..of("[Journal]\nStorage=persistent\n", "")
+        };
+        assert_eq!(worst(&journal(&none)), Level::Ok);
+        let found = journal(&of("", "[Journal]\nStorage=none\n"));
+        assert_eq!((found.len(), found[0].level), (1, Level::Broken));
+        assert!(found[0].what.contains("in journald@shop.conf"), "{found:?}");
+        let fix = found[0].fix.as_deref().unwrap();
+        assert!(fix.contains("/etc/systemd/journald@shop.conf"), "{fix}");
+        assert!(fix.ends_with("restart systemd-journald@shop"), "{fix}");
     }
 
     #[test]

@@ -132,11 +132,12 @@ fn set(name: &str, value: u64) -> String {
     )
 }
 
-/// `LimitNOFILE=` as a number (systemd.exec(5)): the soft one alone, for that is what is asked for; none for `infinity` and what is no number.
+/// `LimitNOFILE=` as a number (systemd.exec(5)); of `SOFT:HARD` the hard one, which the kernel holds against fs.nr_open, and up to which Node and Go
+/// raise the other by themselves. None for `infinity` and what is no number.
 pub fn nofile(text: &str) -> Option<u64> {
-    let soft = text.split(':').next_back()?.trim();
-    let digits = soft.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match &soft[digits.len()..] {
+    let hard = text.split(':').next_back()?.trim();
+    let digits = hard.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &hard[digits.len()..] {
         "" => 1,
         "K" => 1 << 10,
         "M" => 1 << 20,

@@ -228,6 +228,17 @@ pub struct Disk {
 const ROOM: u64 = 16 << 20;
 const FILES: u64 = 1000;
 
+impl Disk {
+    /// What there is too little of.
+    fn almost_nothing(&self) -> Option<String> {
+        match self.files_free {
+            _ if self.free < ROOM => Some(format!("{} KiB are left", self.free >> 10)),
+            Some(files) if files < FILES => Some(format!("room for {files} files is left")),
+            _ => None,
+        }
+    }
+}
+
 pub fn disks(seen: &[Disk]) -> Vec<Finding> {
     let mut found = Vec::new();
     for disk in seen {
@@ -241,11 +252,11 @@ pub fn disks(seen: &[Disk]) -> Vec<Finding> {
                 )
                 .naming(folder),
             );
-        } else if disk.free < ROOM || disk.files_free.is_some_and(|files| files < FILES) {
+        } else if let Some(left) = disk.almost_nothing() {
             found.push(
                 Finding::broken(
                     "disk",
-                    format!("{folder} is full: {} KiB are left", disk.free >> 10),
+                    format!("{folder} is full: {left}"),
                     "make room: journalctl --vacuum-size=200M; df -h; df -i",
                 )
                 .naming(folder),
@@ -390,21 +401,32 @@ mod tests {
             files_free: None,
         };
         assert_eq!(worst(&disks(std::slice::from_ref(&disk))), Level::Ok);
-        for other in [
-            Disk {
-                read_only: true,
-                ..disk.clone()
-            },
-            Disk {
-                free: 1 << 20,
-                ..disk.clone()
-            },
-            Disk {
-                files_free: Some(3),
-                ..disk.clone()
-            },
+        for (other, what) in [
+            (
+                Disk {
+                    read_only: true,
+                    ..disk.clone()
+                },
+                "/etc is read-only",
+            ),
+            (
+                Disk {
+                    free: 1 << 20,
+                    ..disk.clone()
+                },
+                "/etc is full: 1024 KiB are left",
+            ),
+            (
+                Disk {
+                    files_free: Some(3),
+                    ..disk.clone()
+                },
+                "/etc is full: room for 3 files is left",
+            ),
         ] {
-            assert_eq!(worst(&disks(&[disk.clone(), other])), Level::Broken);
+            let found = disks(&[disk.clone(), other]);
+            assert_eq!(worst(&found), Level::Broken);
+            assert!(found[0].what.starts_with(what), "{found:?}");
         }
     }
 }

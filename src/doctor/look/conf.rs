@@ -1,6 +1,6 @@
 //! journald, polkit: their settings on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,8 @@ const WITHOUT_RULES: [&str; 2] = ["/usr/lib/policykit-1/polkitd", "/usr/libexec/
 
 const JOURNAL: &str = "/var/log/journal";
 
-pub fn journal(user: bool) -> Journal {
+/// `namespaces`: those that apps have.
+pub fn journal(user: bool, namespaces: BTreeSet<String>) -> Journal {
     let me = rustix::process::getuid();
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let folder = Path::new(JOURNAL).join(id.trim());
@@ -28,10 +29,17 @@ pub fn journal(user: bool) -> Journal {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Some(false),
         Err(_) => None,
     };
-    let texts = journald_conf();
+    let read = |file: &str| conf(journald_conf(file).iter().map(String::as_str));
     Journal {
         runs: Path::new("/run/systemd/journal/stdout").exists(),
-        conf: conf(texts.iter().map(String::as_str)),
+        conf: read("journald.conf"),
+        namespaces: namespaces
+            .into_iter()
+            .map(|name| {
+                let conf = read(&format!("journald@{name}.conf"));
+                (name, conf)
+            })
+            .collect(),
         folder: Path::new(JOURNAL).is_dir(),
         used: used(),
         disk: rustix::fs::statvfs(JOURNAL)
@@ -43,16 +51,16 @@ pub fn journal(user: bool) -> Journal {
 }
 
 /// The main file first, then the drop-ins by name; of those of one name the one that wins (journald.conf(5)).
-fn journald_conf() -> Vec<String> {
+fn journald_conf(file: &str) -> Vec<String> {
     let folders = ["/usr/lib", "/usr/local/lib", "/run", "/etc"];
     let main = folders
         .iter()
         .rev()
-        .map(|folder| format!("{folder}/systemd/journald.conf"))
+        .map(|folder| format!("{folder}/systemd/{file}"))
         .find_map(|path| fs::read_to_string(path).ok());
     let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
     for folder in folders {
-        let entries = fs::read_dir(format!("{folder}/systemd/journald.conf.d"));
+        let entries = fs::read_dir(format!("{folder}/systemd/{file}.d"));
         for entry in entries.into_iter().flatten().flatten() {
             if let Ok(name) = entry.file_name().into_string()
                 && name.ends_with(".conf")

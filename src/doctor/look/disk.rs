@@ -52,10 +52,12 @@ pub fn look(asked: &Asked) -> Ground {
     let folders = [&places.units, &places.state, &places.run];
     let observed = observe::apps(places).map_err(|error| format!("{error:#}"));
     let mut wanted = Wanted::default();
+    let mut namespaces = BTreeSet::new();
     let apps = observed.map(|observed| {
         let known = observed.apps();
         for app in known.values() {
             wants(&mut wanted, app, asked.user);
+            namespaces.extend(app.facts.logs.namespace.clone());
         }
         read(places, known, observed)
     });
@@ -71,7 +73,7 @@ pub fn look(asked: &Asked) -> Ground {
         rights: conf::rights(),
         cgroup: kernel::cgroup(asked.user),
         linger: asked.user.then(lingers),
-        journal: conf::journal(asked.user),
+        journal: conf::journal(asked.user, namespaces),
         disks: folders
             .iter()
             .filter_map(|folder| kernel::disk(&places.on_disk(folder)))
@@ -166,9 +168,9 @@ fn read(places: &Places, known: BTreeMap<String, AppUnits>, observed: Observed) 
             .filter(|app| app.facts.needs_watcher())
             .map(|app| app.facts.app.to_string())
             .collect(),
+        unlinked: is_unlinked(places),
         ..Watcher::default()
     };
-        unlinked: is_unlinked(places),
     let (leftovers, candidates) = left::left(places, &known, &observed);
     Apps {
         apps,
@@ -265,7 +267,7 @@ fn one(places: &Places, app: &AppUnits, selinux: bool, gone: &Gone) -> App {
             if path.to_string_lossy().contains('%') {
                 continue;
             }
-            if selinux && (path.starts_with("/home") || path.starts_with("/root")) {
+            if selinux && kernel::is_of_home(&path) {
                 seen.forbidden.get_or_insert(path.clone());
             }
             if !is_there {

@@ -79,6 +79,24 @@ pub fn enforces_selinux() -> bool {
     fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1")
 }
 
+/// Whether SELinux takes a file for one of a home, by its label; where that cannot be read, by its path.
+pub fn is_of_home(path: &Path) -> bool {
+    let mut label = [0; 1024];
+    match rustix::fs::getxattr(path, "security.selinux", &mut label[..]) {
+        Ok(length) => is_homes(&String::from_utf8_lossy(&label[..length])),
+        Err(_) => path.starts_with("/home") || path.starts_with("/root"),
+    }
+}
+
+/// Of a label `USER:ROLE:TYPE:LEVEL`.
+fn is_homes(label: &str) -> bool {
+    let label = label.trim_end_matches('\0');
+    matches!(
+        label.split(':').nth(2),
+        Some("user_home_t" | "admin_home_t")
+    )
+}
+
 pub fn pm2(home: Option<&Path>) -> Pm2 {
     let mut found = Pm2::default();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -191,6 +209,22 @@ fn age(pid: u32) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_of_homes() {
+        for (label, homes) in [
+            ("unconfined_u:object_r:user_home_t:s0\0", true),
+            ("system_u:object_r:admin_home_t:s0:c1,c2\0", true),
+            ("system_u:object_r:bin_t:s0\0", false),
+            ("", false),
+        ] {
+            assert_eq!(is_homes(label), homes, "{label}");
+        }
+        // Nothing there has a label.
+        for (path, homes) in [("/home/none/x", true), ("/srv/none/x", false)] {
+            assert_eq!(is_of_home(Path::new(path)), homes, "{path}");
+        }
+    }
 
     #[test]
     fn who_has_this_very_file() {
