@@ -142,7 +142,7 @@ impl Report<'_> {
     }
 
     /// For programs: an array of objects with `file`, `line`, `column`, `end_line`, `end_column` (from 1, columns in characters), `message`, `label`,
-    /// `help`.
+    /// `help`, and `machine`: whether the file may be right, and this machine lacks something.
     pub fn to_json(&self) -> Value {
         self.problems
             .iter()
@@ -152,6 +152,7 @@ impl Report<'_> {
                     "message": problem.what,
                     "label": problem.label,
                     "help": problem.help,
+                    "machine": problem.machine,
                 });
                 if let Some(span) = &problem.span {
                     let start = excerpt::position(self.text, span.start);

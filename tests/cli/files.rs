@@ -32,6 +32,27 @@ fn a_right_file() {
 }
 
 #[test]
+fn what_this_machine_lacks_is_told_apart() {
+    let here = Here::new();
+    let app = "[[apps]]\nname = \"a\"\nscript = \"./server\"\n[[apps]]\nname = \"b\"\nscript = \"sleep 1\"\nuser = \"no-such-user\"\n";
+    here.write("ecosystem.toml", app);
+    here.write("mistake.toml", format!("{app}instances = true\n"));
+    for (file, machine) in [
+        ("ecosystem.toml", &[true, true][..]),
+        ("mistake.toml", &[true, true, false]),
+    ] {
+        let output = here.run(&["check", file, "--json"]);
+        let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        let problems = value["problems"].as_array().unwrap();
+        let told: Vec<bool> = problems
+            .iter()
+            .filter_map(|problem| problem["machine"].as_bool())
+            .collect();
+        assert_eq!(told, machine, "{problems:?}");
+    }
+}
+
+#[test]
 fn standard_input_is_the_text_of_a_file() {
     let here = Here::new();
     here.write("apps/server", "#!/bin/sh\n");
@@ -156,6 +177,7 @@ cwd = "/no/such/folder"
             .iter()
             .all(|problem| problem["line"].is_u64() && problem["column"].is_u64())
     );
+    assert!(problems.iter().any(|problem| problem["machine"] == false));
     // The same from a command that would write.
     here.run(&["render", "--root", "root"])
         .is(1, "", &output.stderr);

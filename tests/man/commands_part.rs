@@ -27,7 +27,8 @@ pub const MORE: &[(&str, &[&str])] = &[
             "--json: changed (bool), apps (list of name, change: create, change, remove or keep, units: list of name, change and with --diff diff, before and\n\
              after: null where there is none, env: lists added, changed and removed of names, boot: null where nothing changes at boot, stop, start and\n\
              restart: lists of units, notes), watcher (null, or unit, change, boot, stop, start and restart, and with --diff diff, before and after). A file\n\
-             with mistakes: problems (list of file, line, column, end_line, end_column, message, label, help), and exit 1.",
+             with mistakes: problems (list of file, line, column, end_line, end_column, message, label, help, machine: true where\n\
+             the file may be right and this machine lacks something), and exit 1.",
         ],
     ),
     (
