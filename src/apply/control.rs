@@ -44,6 +44,14 @@ pub(super) fn instances<'a>(selected: &[Selected<'a>]) -> Vec<(String, &'a Facts
         .collect()
 }
 
+/// The targets of the apps that are chosen as a whole.
+fn targets(selected: &[Selected<'_>]) -> impl Iterator<Item = String> {
+    selected
+        .iter()
+        .filter(|one| one.instances.is_none())
+        .map(|one| one.facts.app.target())
+}
+
 /// Does it and waits; returns what is not as ordered. Call it with the lock held.
 pub async fn control(
     machine: &Machine,
@@ -66,12 +74,8 @@ pub async fn control(
         Order::Restart => {
             // What a stop took away comes back: the start at boot, and the target.
             set_boot(machine, selected, true, show)?;
-            let targets: Vec<Job> = selected
-                .iter()
-                .filter(|one| one.instances.is_none())
-                .map(|one| one.facts.app.target())
+            let targets: Vec<String> = targets(selected)
                 .filter(|target| state(target) != Running::Up)
-                .map(|target| Job::new(Verb::Start, target))
                 .collect();
             let (up, down): (Vec<_>, Vec<_>) = instances(selected)
                 .into_iter()
@@ -109,12 +113,20 @@ pub async fn control(
     }
 }
 
-/// The units that [`control`] would start, stop or restart now.
+/// What [`control`] would do now.
+#[derive(Debug, Default)]
+pub struct Would {
+    /// Units that it would start, stop or restart.
+    pub units: Vec<String>,
+    /// Targets that it would enable, or with [`Order::Stop`] disable.
+    pub boot: Vec<String>,
+}
+
 pub async fn would(
     machine: &Machine,
     selected: &[Selected<'_>],
     order: Order,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Would> {
     let stems: BTreeSet<String> = selected
         .iter()
         .map(|one| one.facts.app.stem().to_owned())
@@ -122,9 +134,18 @@ pub async fn would(
     let states = observe::running(&machine.manager, stems).await?;
     let all = || instances(selected).into_iter().map(|(unit, _)| unit);
     let up = |unit: &String| states.get(unit) == Some(&Running::Up);
-    Ok(match order {
-        Order::Start => all().filter(|unit| !up(unit)).collect(),
-        Order::Restart => all().collect(),
+    let targets = || targets(selected).filter(|target| !up(target));
+    let boot = match machine.places.is_guest() {
+        true => vec![],
+        false => boot_changes(machine, selected, order != Order::Stop)?
+            .apps
+            .iter()
+            .map(Name::target)
+            .collect(),
+    };
+    let units = match order {
+        Order::Start => targets().chain(all().filter(|unit| !up(unit))).collect(),
+        Order::Restart => targets().chain(all()).collect(),
         Order::Stop => {
             let is_up = |unit: &String| is_up(&states, unit);
             to_stop(selected, &states)
@@ -132,7 +153,8 @@ pub async fn would(
                 .filter(is_up)
                 .collect()
         }
-    })
+    };
+    Ok(Would { units, boot })
 }
 
 async fn start(
@@ -143,10 +165,11 @@ async fn start(
 ) -> anyhow::Result<Vec<Failure>> {
     let mut units = instances(selected);
     units.retain(|(unit, _)| state(unit) != Running::Up);
-    let mut jobs: Vec<Job> = selected
-        .iter()
-        .filter(|one| one.instances.is_none())
-        .map(|one| Job::new(Verb::Start, one.facts.app.target()))
+    let mut jobs: Vec<Job> = targets(selected)
+        .map(|target| Job::new(Verb::Start, target))
+        .collect();
+    let down: Vec<String> = targets(selected)
+        .filter(|target| state(target) != Running::Up)
         .collect();
     forget_failures(machine, selected, &state).await?;
     jobs.extend(
@@ -154,14 +177,29 @@ async fn start(
             .iter()
             .map(|(unit, _)| Job::new(Verb::Start, unit.as_str())),
     );
-    start_and_follow(machine, &jobs, &units, Arrival::Started, show).await
+    let failures = start_and_follow(machine, &jobs, &units, Arrival::Started, show).await?;
+    tell_started(down, &failures, show);
+    Ok(failures)
+}
+
+/// A target says nothing by itself when it comes up.
+fn tell_started(
+    targets: Vec<String>,
+    failures: &[Failure],
+    show: &RefCell<impl FnMut(Progress<'_>)>,
+) {
+    for target in targets {
+        if failures.iter().all(|failure| failure.unit != target) {
+            (show.borrow_mut())(Progress::Line(format!("started   {target}")));
+        }
+    }
 }
 
 /// Instances that are down, failed or between two automatic restarts: stop what is left of them, then start.
 async fn restart_down(
     machine: &Machine,
     units: &[(String, &Facts)],
-    targets: Vec<Job>,
+    targets: Vec<String>,
     state: impl Fn(&str) -> Running,
     show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
@@ -176,10 +214,12 @@ async fn restart_down(
     machine.manager.reset_failed(&names).await?;
     let starts: Vec<Job> = names
         .iter()
+        .chain(&targets)
         .map(|unit| Job::new(Verb::Start, unit.as_str()))
-        .chain(targets)
         .collect();
-    start_and_follow(machine, &starts, units, Arrival::Restarted, show).await
+    let failures = start_and_follow(machine, &starts, units, Arrival::Restarted, show).await?;
+    tell_started(targets, &failures, show);
+    Ok(failures)
 }
 
 /// Asks systemd to start, and follows these units until they are up; what systemd refuses has failed too.
@@ -308,19 +348,23 @@ fn whole(name: &Name) -> [String; 4] {
     [name.target(), name.timer(), name.clock(), name.holder()]
 }
 
-/// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app. A guest is told what stays as it is.
-pub(super) fn set_boot(
+/// What is enabled or disabled, and of which apps.
+struct BootChanges {
+    changes: Changes,
+    apps: Vec<Name>,
+}
+
+fn boot_changes(
     machine: &Machine,
     selected: &[Selected<'_>],
     boot: bool,
-    show: &RefCell<impl FnMut(Progress<'_>)>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<BootChanges> {
     let places = &machine.places;
     let folder = places.on_disk(&places.units);
     let observed = observe::apps(places)?;
     let apps = observed.apps();
     let mut changes = Changes::default();
-    let mut changed: BTreeSet<&str> = BTreeSet::new();
+    let mut changed: BTreeMap<&str, &Name> = BTreeMap::new();
     for one in selected.iter().filter(|one| one.instances.is_none()) {
         let target = one.facts.app.target();
         let Some(app) = apps.get(one.facts.app.as_str()) else {
@@ -334,25 +378,42 @@ pub(super) fn set_boot(
                 (false, true) => changes.remove(path),
                 _ => continue,
             }
-            changed.insert(one.facts.app.as_str());
+            changed.insert(one.facts.app.as_str(), &one.facts.app);
         }
     }
-    if changed.is_empty() {
+    let apps = changed.into_values().cloned().collect();
+    Ok(BootChanges { changes, apps })
+}
+
+/// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app. A guest is told what stays as it is.
+pub(super) fn set_boot(
+    machine: &Machine,
+    selected: &[Selected<'_>],
+    boot: bool,
+    show: &RefCell<impl FnMut(Progress<'_>)>,
+) -> anyhow::Result<()> {
+    let BootChanges { changes, apps } = boot_changes(machine, selected, boot)?;
+    if apps.is_empty() {
         return Ok(());
     }
-    if places.is_guest() {
-        let apps: Vec<&str> = changed.into_iter().collect();
+    if machine.places.is_guest() {
         let stays = match (boot, apps.len()) {
             (true, 1) => "does not start",
             (true, _) => "do not start",
             (false, 1) => "starts",
             (false, _) => "start",
         };
+        let apps: Vec<&str> = apps.iter().map(Name::as_str).collect();
         (show.borrow_mut())(Progress::Note(format!(
             "note: at the next boot {} {stays} as before; only root can change that",
             apps.join(", ")
         )));
         return Ok(());
     }
-    Ok(changes.commit()?)
+    changes.commit()?;
+    let word = if boot { "enabled " } else { "disabled" };
+    for app in &apps {
+        (show.borrow_mut())(Progress::Line(format!("{word}  {}", app.target())));
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use super::args::{DeleteArgs, TargetArgs};
 use super::logs::{self, LogsArgs};
 use super::report::{self, Stop};
 use super::{machine, out, progress};
-use crate::apply::control::{self, Order};
+use crate::apply::control::{self, Order, Would};
 use crate::apply::target::{self, Selected, Unknown};
 use crate::apply::{Machine, Progress, observe};
 use crate::journal::LogApp;
@@ -60,24 +60,27 @@ fn nothing_to_do(order: Order) -> &'static str {
     }
 }
 
-/// `--check` of start, stop, restart and reload: the units it concerns. `--json`: `changed`, `units` and an empty `failed`.
+/// `--check` of start, stop, restart and reload: the units it concerns. `--json`: `changed`, `units`, `boot` (targets that would be enabled, or by stop
+/// disabled) and an empty `failed`.
 pub async fn would(machine: &Machine, args: &TargetArgs, order: Order) -> anyhow::Result<ExitCode> {
     let apps = apps(machine)?;
     let selected = select(&apps, &args.targets)?;
-    let units = control::would(machine, &selected, order).await?;
+    let Would { units, boot } = control::would(machine, &selected, order).await?;
+    let changed = !units.is_empty() || !boot.is_empty();
     if args.json {
-        let changed = !units.is_empty();
-        let value = json!({ "changed": changed, "units": units, "failed": [] });
+        let value = json!({ "changed": changed, "units": units, "boot": boot, "failed": [] });
         out::line(&value.to_string())?;
-    } else if units.is_empty() {
+    } else if !changed {
         out::line(nothing_to_do(order))?;
     }
-    let verb = match order {
-        Order::Start => "start",
-        Order::Stop => "stop",
-        Order::Restart => "restart",
+    let (verb, at_boot) = match order {
+        Order::Start => ("start", "enable"),
+        Order::Stop => ("stop", "disable"),
+        Order::Restart => ("restart", "enable"),
     };
-    for unit in units.iter().filter(|_| !args.json) {
+    let boot = boot.iter().map(|target| (at_boot, target));
+    let units = units.iter().map(|unit| (verb, unit));
+    for (verb, unit) in boot.chain(units).filter(|_| !args.json) {
         out::line(&format!("would {verb} {unit}"))?;
     }
     Ok(ExitCode::SUCCESS)

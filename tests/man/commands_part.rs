@@ -155,7 +155,8 @@ pub const MORE: &[(&str, &[&str])] = &[
     (
         "start",
         &[
-            "--json: changed (bool), failed (list of app, unit, why, lines); with --check also units, a list, of what it would be done to.",
+            "--json: changed (bool), failed (list of app, unit, why, lines); with --check also units, a list, of what it would be done to,\n\
+             and boot, a list of targets that would be enabled, or by stop disabled.",
         ],
     ),
     ("delete", &["--json: as apply's."]),

@@ -96,7 +96,7 @@ fn what_would_be_done() {
     assert_eq!(would(&["start", "all"]), "nothing to do: already running\n");
     assert_eq!(
         would(&["stop", "beta"]),
-        "would stop beta.target\nwould stop beta@0.service\nwould stop beta@1.service\n"
+        "would disable beta.target\nwould stop beta.target\nwould stop beta@0.service\nwould stop beta@1.service\n"
     );
     assert_eq!(
         would(&["reload", "gamma", "alpha@1"]),
@@ -104,7 +104,7 @@ fn what_would_be_done() {
     );
     assert_eq!(
         would(&["restart", "gamma", "--json"]),
-        "{\"changed\":true,\"failed\":[],\"units\":[\"gamma@0.service\"]}\n"
+        "{\"boot\":[],\"changed\":true,\"failed\":[],\"units\":[\"gamma@0.service\"]}\n"
     );
     let removal = would(&["delete", "gamma"]);
     assert!(removal.starts_with("- gamma (remove)\n"), "{removal}");
@@ -112,7 +112,7 @@ fn what_would_be_done() {
     ok(bed, &["stop", "beta@1", "gamma"]);
     assert_eq!(
         would(&["start", "all"]),
-        "would start beta@1.service\nwould start gamma@0.service\n"
+        "would enable gamma.target\nwould start gamma.target\nwould start beta@1.service\nwould start gamma@0.service\n"
     );
     assert_eq!(
         would(&["stop", "gamma"]),
@@ -134,6 +134,46 @@ fn what_would_be_done() {
         (&told["changed"], &told["applied"]),
         (&true.into(), &false.into())
     );
+}
+
+/// What systemctl or a name of each instance left between the two: the app's target, and whether it starts at boot.
+#[test]
+fn what_is_left_of_an_app_counts_as_a_change() {
+    let bed = &three_sleepers();
+    let changed = |args: &[&str]| -> bool {
+        let told: serde_json::Value =
+            serde_json::from_str(&ok(bed, &[args, &["--json"]].concat())).expect("JSON");
+        told["changed"].as_bool().expect("changed")
+    };
+    bed.ok(&["systemctl", "stop", "gamma.target"]);
+    bed.wait_until("gamma is down", apps::PATIENCE, || down(bed) == [5]);
+    assert_eq!(
+        ok(bed, &["stop", "gamma", "--check"]),
+        "would disable gamma.target\n"
+    );
+    assert_eq!(
+        ok(bed, &["stop", "gamma", "--check", "--json"]),
+        "{\"boot\":[\"gamma.target\"],\"changed\":true,\"failed\":[],\"units\":[]}\n"
+    );
+    assert!(changed(&["stop", "gamma"]));
+    assert!(!changed(&["stop", "gamma"]));
+    // All its instances are up, and neither the target nor its start at boot is.
+    ok(bed, &["start", "gamma@0"]);
+    let both = "would enable gamma.target\nwould start gamma.target\n";
+    assert_eq!(ok(bed, &["start", "gamma", "--check"]), both);
+    let told = rpmctl(bed, &["start", "gamma"]);
+    assert_eq!(
+        told.stderr,
+        "  enabled   gamma.target\n  started   gamma.target\n"
+    );
+    assert!(!changed(&["start", "gamma"]));
+    bed.ok(&["systemctl", "disable", "gamma.target"]);
+    assert_eq!(
+        ok(bed, &["start", "gamma", "--check"]),
+        "would enable gamma.target\n"
+    );
+    assert!(changed(&["start", "gamma"]));
+    assert!(!changed(&["start", "gamma"]));
 }
 
 #[test]
