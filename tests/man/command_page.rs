@@ -61,8 +61,8 @@ pub fn text() -> String {
          standard input, whose relative paths then begin at the home there. init, render, run, watch, schema and completions are about this machine alone.",
     );
     page.paragraph(
-        "Given several times, commands run on one machine after another and stop at the first that fails. status and list ask all at once and show one\n\
-         table with a column host; a machine that does not answer within --host-timeout is a row, unreachable, and the exit status is 1. With --json each\n\
+        "Given several times, commands run on one machine after another and stop at the first that fails; doctor goes on behind one where something is\n\
+         broken, and exits with 1 at the end. status and list ask all at once and show one table with a column host; a machine that does not answer within --host-timeout is a row, unreachable, and the exit status is 1. With --json each\n\
          row has a host, and a machine that did not answer is an object of host and unreachable, the reason. One that has no app of that name is a row too,\n\
          and an object of host and missing; the exit status is 1 when no machine has it.",
     );
@@ -111,7 +111,7 @@ pub fn text() -> String {
         "What -H calls in place of ssh, with options, in words as a shell splits them.",
     );
     page.tagged(
-        "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR",
         "Under --user, the folders that FILES are in.",
     );
     page.tagged(
@@ -232,7 +232,7 @@ fn files(page: &mut Page) {
             in_run(page, here);
         }
     }
-    page.text("Of a package:");
+    page.paragraph("Of a package:");
     for (path, what) in [
         (
             "/usr/lib/systemd/system/rpmctl-watch.service, /usr/lib/systemd/system/rpmctl-metrics.socket, /usr/lib/systemd/system/rpmctl-metrics.service,\n\
