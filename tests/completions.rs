@@ -84,6 +84,10 @@ fn words(line: &str) -> Vec<String> {
     while let Some(c) = chars.next() {
         let last = words.last_mut().expect("one");
         match c {
+            '"' | '\'' if last.is_empty() => {
+                last.push(c);
+                last.extend(chars.by_ref());
+            }
             ' ' if !last.is_empty() => words.push(String::new()),
             ' ' => {}
             '\\' => last.extend(['\\'].into_iter().chain(chars.next())),
@@ -155,6 +159,15 @@ fn bash() {
     ] {
         assert_eq!(in_bash(&home, line), quoted(offered), "{line}");
     }
+    // In quotes a name is one word, and is written as it is.
+    for (line, offered) in [
+        ("rpmctl --user restart \"my g", &["my guest"][..]),
+        ("rpmctl --user restart \"my", &["my guest"]),
+        ("rpmctl --user restart api 'dev:b", &["dev:bot"]),
+        ("rpmctl --user scale \"my guest\" ", &[]),
+    ] {
+        assert_eq!(in_bash(&home, line), offered, "{line}");
+    }
     // Nothing that is hidden is offered.
     let commands = in_bash(&home, "rpmctl ");
     assert!(commands.contains(&"doctor".to_owned()), "{commands:?}");
@@ -186,6 +199,8 @@ fn fish() {
         ("rpmctl --user restart dev:", &["dev:bot"]),
         ("rpmctl --user delete ", &WHOLE),
         ("rpmctl --user scale ", &WHOLE),
+        ("rpmctl --user trigger --timeout 5 ", &ALL),
+        ("rpmctl --user --host-timeout 5 restart ", &ALL),
         ("rpmctl --user -H web1 restart ", &[]),
         ("rpmctl rest", &["restart"]),
         ("rpmctl apply --pr", &["--prune"]),

@@ -95,7 +95,8 @@ fn with_names(cli: &Command) -> impl Iterator<Item = (Vec<&str>, Takes, bool)> {
 
 fn bash(cli: &Command, script: &str) -> String {
     // clap registers its own function last.
-    let own = script.rfind("\nif [[").map_or(script, |at| &script[..=at]);
+    let registers = script.rfind("\nif [[");
+    let own = &script[..=registers.expect("clap_complete registers its function in an if")];
     let mut kinds = String::new();
     for (words, takes, again) in with_names(cli) {
         let kind = match (takes, again) {
@@ -106,6 +107,14 @@ fn bash(cli: &Command, script: &str) -> String {
         };
         kinds += &format!("        ,{}) kind={kind} ;;\n", words.join("|,"));
     }
+    let rest = BASH
+        .replace("        @KINDS@\n", &kinds)
+        .replace("@VALUED@", &valued(cli).join("|"));
+    format!("{own}\n{rest}")
+}
+
+/// The flags behind which a value stands.
+fn valued(cli: &Command) -> Vec<String> {
     let flags = cli
         .get_subcommands()
         .chain([cli])
@@ -121,14 +130,12 @@ fn bash(cli: &Command, script: &str) -> String {
         .collect();
     valued.sort();
     valued.dedup();
-    let rest = BASH
-        .replace("        @KINDS@\n", &kinds)
-        .replace("@VALUED@", &valued.join("|"));
-    format!("{own}\n{rest}")
+    valued
 }
 
 fn zsh(cli: &Command, script: &str) -> String {
-    let (head, body) = script.split_once("\n_rpmctl() {\n").unwrap_or((script, ""));
+    let split = script.split_once("\n_rpmctl() {\n");
+    let (head, body) = split.expect("clap_complete writes a function _rpmctl");
     let mut command = "";
     let lines = body.lines().map(|line| {
         let arm = line.trim().strip_prefix('(');
@@ -158,7 +165,7 @@ fn zsh(cli: &Command, script: &str) -> String {
 }
 
 fn fish(cli: &Command, mut script: String) -> String {
-    script += FISH;
+    script += &FISH.replace("@VALUED@", &valued(cli).join(" "));
     for (words, takes, again) in with_names(cli) {
         let ask = match takes {
             Takes::Apps => "__rpmctl_names --apps",

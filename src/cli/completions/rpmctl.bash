@@ -1,12 +1,15 @@
 # Readline breaks words at colons and @, which are in names and hosts (COMP_WORDBREAKS): the line itself says more.
 _rpmctl_names() {
-    local word=$1 program=${COMP_WORDS[0]/#\~\//$HOME/} name escaped
+    local word=$1 program=${COMP_WORDS[0]/#\~\//$HOME/} name escaped quoted=""
     shift
-    word=${word#[\"\']}
     local before=${word%"${word##*[:@=]}"}
+    # In quotes it breaks none, and takes a name as it is.
+    if [[ $word == [\"\']* ]]; then
+        quoted=yes word=${word:1} before=""
+    fi
     while IFS= read -r name; do
         printf -v escaped %q "$name"
-        if [[ $escaped == "$word"* ]]; then
+        if [[ -z $quoted && $escaped == "$word"* ]]; then
             COMPREPLY+=("${escaped#"$before"}")
         elif [[ $name == "$word"* ]]; then
             COMPREPLY+=("${name#"$before"}")
@@ -17,12 +20,23 @@ _rpmctl_names() {
 _rpmctl_and_names() {
     _rpmctl "$@"
     local line=${COMP_LINE:0:COMP_POINT} words=() word="" command="" flag="" count=0 kind="" user=() at last
-    # With a backslash before it a blank is part of a name.
-    read -ra words <<<"${line//'\ '/$'\001'}"
+    # With a backslash before it, or in quotes, a blank is part of a name.
+    local rest=${line//'\ '/$'\001'} marked="" quote="" char
+    for ((at = 0; at < ${#rest}; at++)); do
+        char=${rest:at:1}
+        case $char in
+            "$quote") quote="" ;;
+            [\"\']) [[ -n $quote ]] || quote=$char ;;
+            [[:blank:]]) [[ -z $quote ]] || char=$'\002' ;;
+        esac
+        marked+=$char
+    done
+    read -ra words <<<"$marked"
     last=${#words[@]}
-    if [[ $line != *[[:blank:]] || $line == *'\ ' ]]; then
+    if [[ $marked != *[[:blank:]] ]]; then
         ((last--))
         word=${words[last]//$'\001'/'\ '}
+        word=${word//$'\002'/ }
     fi
     for ((at = 1; at < last; at++)); do
         flag=""
