@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Machine;
+use super::boot;
 use super::interrupt::Interrupt;
 use super::observe;
 use super::progress::{Arrival, Progress, arrived, on_its_way, ticking};
@@ -17,7 +18,6 @@ use super::verify::{self, Failure};
 use crate::model::{Balance, Name};
 use crate::plan::Running;
 use crate::systemd::{Job, Verb};
-use crate::unit_files::write::Changes;
 use crate::unit_files::{pending, reasons, starts};
 use crate::units::Facts;
 
@@ -68,12 +68,12 @@ pub async fn control(
     match order {
         Order::Stop => stop(machine, selected, &states, show).await,
         Order::Start => {
-            set_boot(machine, selected, true, show)?;
+            boot::set(machine, selected, true, show)?;
             start(machine, selected, state, show).await
         }
         Order::Restart => {
             // What a stop took away comes back: the start at boot, and the target.
-            set_boot(machine, selected, true, show)?;
+            boot::set(machine, selected, true, show)?;
             let targets: Vec<String> = targets(selected)
                 .filter(|target| state(target) != Running::Up)
                 .collect();
@@ -137,7 +137,7 @@ pub async fn would(
     let targets = || targets(selected).filter(|target| !up(target));
     let boot = match machine.places.is_guest() {
         true => vec![],
-        false => boot_changes(machine, selected, order != Order::Stop)?
+        false => boot::changes(machine, selected, order != Order::Stop)?
             .apps
             .iter()
             .map(Name::target)
@@ -265,7 +265,7 @@ async fn stop(
     states: &BTreeMap<String, Running>,
     show: &RefCell<impl FnMut(Progress<'_>)>,
 ) -> anyhow::Result<Vec<Failure>> {
-    set_boot(machine, selected, false, show)?;
+    boot::set(machine, selected, false, show)?;
     let mut units = to_stop(selected, states);
     let is_up = |unit: &String| is_up(states, unit);
     // A target that is about to start looks down, and would come up later.
@@ -346,74 +346,4 @@ fn is_up(states: &BTreeMap<String, Running>, unit: &String) -> bool {
 /// The units of an app that are none of an instance.
 fn whole(name: &Name) -> [String; 4] {
     [name.target(), name.timer(), name.clock(), name.holder()]
-}
-
-/// What is enabled or disabled, and of which apps.
-struct BootChanges {
-    changes: Changes,
-    apps: Vec<Name>,
-}
-
-fn boot_changes(
-    machine: &Machine,
-    selected: &[Selected<'_>],
-    boot: bool,
-) -> anyhow::Result<BootChanges> {
-    let places = &machine.places;
-    let folder = places.on_disk(&places.units);
-    let observed = observe::apps(places)?;
-    let apps = observed.apps();
-    let mut changes = Changes::default();
-    let mut changed: BTreeMap<&str, &Name> = BTreeMap::new();
-    for one in selected.iter().filter(|one| one.instances.is_none()) {
-        let target = one.facts.app.target();
-        let Some(app) = apps.get(one.facts.app.as_str()) else {
-            continue;
-        };
-        for wants in &app.enabled_by {
-            let path = folder.join(wants).join(&target);
-            let there = observed.links.contains(&(wants.clone(), target.clone()));
-            match (boot, there) {
-                (true, false) => changes.link(path, places.units.join(&target)),
-                (false, true) => changes.remove(path),
-                _ => continue,
-            }
-            changed.insert(one.facts.app.as_str(), &one.facts.app);
-        }
-    }
-    let apps = changed.into_values().cloned().collect();
-    Ok(BootChanges { changes, apps })
-}
-
-/// A stopped app stays stopped after a reboot, a started one comes back; single instances follow their app. A guest is told what stays as it is.
-pub(super) fn set_boot(
-    machine: &Machine,
-    selected: &[Selected<'_>],
-    boot: bool,
-    show: &RefCell<impl FnMut(Progress<'_>)>,
-) -> anyhow::Result<()> {
-    let BootChanges { changes, apps } = boot_changes(machine, selected, boot)?;
-    if apps.is_empty() {
-        return Ok(());
-    }
-    if machine.places.is_guest() {
-        let stays = match (boot, apps.len()) {
-            (true, 1) => "does not start",
-            (true, _) => "do not start",
-            (false, 1) => "starts",
-            (false, _) => "start",
-        };
-        let apps: Vec<&str> = apps.iter().map(Name::as_str).collect();
-        (show.borrow_mut())(Progress::Note(format!(
-            "note: at the next boot {} {stays} as before; only root can change that",
-            apps.join(", ")
-        )));
-        return Ok(());
-    }
-    changes.commit()?;
-    let word = if boot { "enabled " } else { "disabled" };
-    for app in &apps {
-        (show.borrow_mut())(Progress::Line(format!("{word}  {}", app.target())));
-    }
-    Ok(())
 }

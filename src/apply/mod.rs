@@ -1,5 +1,6 @@
 //! Make the machine what the plan says: observe, decide, act, observe again.
 
+mod boot;
 pub mod control;
 pub mod guest;
 pub mod health;

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::Machine;
-use super::control::{instances, set_boot, start_and_follow};
+use super::boot;
+use super::control::{instances, start_and_follow};
 use super::interrupt::Interrupt;
 use super::observe;
 use super::progress::{Arrival, Progress};
@@ -31,7 +32,7 @@ pub async fn reload(
     let states = observe::running(&machine.manager, stems).await?;
     let state = |unit: &str| states.get(unit).copied().unwrap_or(Running::Down);
     // As a restart does: what a stop took away comes back, the start at boot and the target.
-    set_boot(machine, selected, true, show)?;
+    boot::set(machine, selected, true, show)?;
     let mut done = Restarted::default();
     let mut restarts = Vec::new();
     for one in selected {

@@ -146,13 +146,13 @@ fn who_is_down_comes_up_first_and_a_stopped_app_comes_back() {
 
     ok(bed, &["stop", "web"]);
     let output = reload(bed, &["web"]);
-    assert_eq!(
-        sorted(&output),
-        units("web", 4)
-            .iter()
-            .map(|unit| format!("  started   {unit}"))
-            .collect::<Vec<_>>()
-    );
+    let started = units("web", 4);
+    let started = started.iter().map(|unit| format!("  started   {unit}"));
+    let lines: Vec<String> = ["  enabled   web.target".to_owned()]
+        .into_iter()
+        .chain(started)
+        .collect();
+    assert_eq!(sorted(&output), lines);
     assert_eq!(state(bed, "web.target"), "active");
     assert!(bed.exists("/etc/systemd/system/multi-user.target.wants/web.target"));
     assert_eq!(statuses(bed, &["web"]), ["online"; 4]);
