@@ -152,6 +152,12 @@ impl Controller {
         command
     }
 
+    /// Ansible's Python, with the collection.
+    pub fn python(&self, code: &str) -> Run {
+        let mut command = self.tool("python3", &["-c", code]);
+        ended(command.env("PYTHONPATH", self.path("collections")))
+    }
+
     /// `ansible-playbook` of a file of this folder, or of the collection by its name. What it prints is shown with --nocapture.
     pub fn play(&self, playbook: &str, args: &[&str]) -> Run {
         let path = match playbook.ends_with(".yml") {

@@ -33,9 +33,17 @@ fn none_of_the_secret(run: &Run) {
 #[test]
 fn everything() {
     let controller = &Controller::start();
+    let collection = controller.path("collections/ansible_collections/rpmctl/rpmctl");
+    for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        let own = std::fs::read(controller::root().join(licence)).expect("the licence");
+        let told = std::fs::read(collection.join(licence)).expect("the collection's");
+        assert!(own == told, "{licence}");
+    }
+    logs_as_ansible_does(controller);
     std::thread::scope(|scope| {
         scope.spawn(|| states(controller));
         six_runs(controller);
+        late(controller);
         role_and_rolling(controller);
     });
 }
@@ -55,7 +63,9 @@ fn six_runs(controller: &Controller) {
 
     recaps(&six(&[]), "ok=1 changed=1");
     all_say(controller, "hello 13");
-    recaps(&six(&[]), "ok=1 changed=0");
+    // Also as most have it set: each module goes there as a file.
+    let again = six(&["-e", "ansible_pipelining=false"]);
+    recaps(&again, "ok=1 changed=0");
     let bed = &controller.machines[0].bed;
     let pids = || bed.ok(&["systemctl", "show", "-P", "MainPID", "six@0", "six@1"]);
     let before = pids();
@@ -123,6 +133,23 @@ fn six_runs(controller: &Controller) {
     assert!(journal.contains("Invoked with") && !journal.contains("hunter2"));
 }
 
+/// A version of Ansible that writes the options of a module to the log in a way of its own would write the values of config.
+fn logs_as_ansible_does(controller: &Controller) {
+    let run = controller.python(
+        "from ansible.module_utils.basic import AnsibleModule\n\
+         from ansible_collections.rpmctl.rpmctl.plugins.modules import ecosystem\n\
+         del AnsibleModule._log_invocation\n\
+         ecosystem.main()",
+    );
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    assert!(run.text.contains("logs in another way"), "{}", run.text);
+}
+
+fn late(controller: &Controller) {
+    let run = controller.play("late.yml", &[]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
 fn states(controller: &Controller) {
     let run = controller.play("states.yml", &["-vv"]);
     assert_eq!(run.code, Some(0), "{}", run.text);
@@ -178,13 +205,27 @@ fn role_and_rolling(controller: &Controller) {
     let pids = || third.ok(&["systemctl", "show", "-P", "MainPID", "rolled@0", "rolled@1"]);
     let before = pids();
     // A version of a repository, which has a newer one as well.
-    let pinned = vars(serde_json::json!({
-        "rpmctl_repository": { "uris": "file:/srv/repository", "suites": "./", "trusted": true },
-        "rpmctl_version": "0.1.0-2",
-        "rpmctl_ecosystems": apps("one"),
-        "release": "1",
+    let pinned = |version: &str| {
+        vars(serde_json::json!({
+            "rpmctl_repository": { "uris": "file:/srv/repository", "suites": "./", "trusted": true },
+            "rpmctl_version": version,
+            "rpmctl_ecosystems": apps("one"),
+            "release": "1",
+        }))
+    };
+    // What Ansible needs for repositories is not there, and check mode does not bring it; nor is there one of the users.
+    let second = &controller.machines[1].bed;
+    second.sh_ok("dpkg --remove python3-debian && ! ls /etc/apt/sources.list.d/rpmctl.sources");
+    let fresh = ["--check", "-e", "machine=m2", "-e", &pinned("0.1.0-2")];
+    let fresh = controller.play("role.yml", &fresh);
+    assert_eq!(fresh.code, Some(0), "{}", fresh.text);
+    // The program itself; there is no watcher to be restarted by the handler.
+    let program = vars(serde_json::json!({
+        "rpmctl_binary": folder.join("0.1.0-1/usr/bin/rpmctl"), "rpmctl_binary_path": "/usr/local/bin/rpmctl-too",
     }));
-    let newer = controller.play("role.yml", &["-e", &pinned]);
+    let program = controller.play("role.yml", &["-e", "machine=m2", "-e", &program]);
+    program.recaps(&["m2 : ok=4 changed=2 unreachable=0 failed=0 skipped=6 rescued=0 ignored=0"]);
+    let newer = controller.play("role.yml", &["-e", &pinned("0.1.0-2")]);
     // The repository, the package, the release, and the handler that reloads what runs.
     assert!(newer.recap()[0].contains(" changed=4 "), "{}", newer.text);
     assert_eq!(
@@ -195,6 +236,11 @@ fn role_and_rolling(controller: &Controller) {
     );
     assert_eq!(installed(), "0.1.0-2");
     assert_ne!(pids(), before);
+    // A run that was cut off has left a repository that is known and was not read.
+    third.sh_ok("rm -rf /var/lib/apt/lists/*");
+    let newest = controller.play("role.yml", &["-e", &pinned("0.1.0-3")]);
+    assert!(newest.recap()[0].contains(" changed=1 "), "{}", newest.text);
+    assert_eq!(installed(), "0.1.0-3");
 
     let rolling = |greeting: &str| {
         let vars = vars(serde_json::json!({

@@ -69,8 +69,12 @@ class Rpmctl:
 
 def _manager_of_user():
     """become leaves no session behind, so nobody set these."""
-    runtime = "/run/user/%d" % os.getuid()
+    runtime = runtime_of_user()
     return {"XDG_RUNTIME_DIR": runtime, "DBUS_SESSION_BUS_ADDRESS": "unix:path=%s/bus" % runtime}
+
+
+def runtime_of_user():
+    return "/run/user/%d" % os.getuid()
 
 
 def _said(result):

@@ -56,6 +56,7 @@ options:
   prune:
     description:
       - Remove apps that came from this file and are no longer in it.
+      - Not with O(only), which leaves out apps that are still in the file.
     type: bool
     default: false
   scope:
@@ -84,7 +85,10 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Says what would change, and changes nothing. On a machine without rpmctl, or without the file, it says that everything would.
+    description:
+      - Says what would change, and changes nothing.
+      - What earlier tasks of the run would have made first is not there in check mode. Without rpmctl, the file, a running manager of the user, or what
+        the file needs (users, folders, programs, interpreters), it says that everything would change, and warns what is missing.
   diff_mode:
     support: full
     description:
@@ -141,7 +145,7 @@ RETURN = r"""
 apps:
   description:
     - With O(state=present) and V(absent), the apps and what happens to each, also in check mode. C(env) has names of variables alone.
-    - With V(reloaded), the instances of each and what became of them.
+    - With V(reloaded), the instances of each and what became of them; not in check mode.
   type: list
   elements: dict
   returned: when rpmctl has them
@@ -155,6 +159,18 @@ apps:
       start: []
       restart: [api@0.service, api@1.service]
       notes: []
+units:
+  description: In check mode, with V(started), V(stopped), V(reloaded) and V(restarted), the units that would be started, stopped or restarted.
+  type: list
+  elements: str
+  returned: in check mode with such a state
+  sample: [api.target, api@0.service, api@1.service]
+boot:
+  description: In check mode, with those states, the apps' targets that would start at boot from then on, or with V(stopped) no more.
+  type: list
+  elements: str
+  returned: in check mode with such a state
+  sample: [api.target]
 watcher:
   description: What happens to C(rpmctl-watch.service), which all apps share.
   type: dict
@@ -175,7 +191,8 @@ put_back:
   elements: dict
   returned: when there are any
 problems:
-  description: Every mistake of the file, with its place.
+  description:
+    - Every mistake of the file, with its place. C(machine) is true where the file may be right and the machine lacks something.
   type: list
   elements: dict
   returned: when there are any
@@ -195,7 +212,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 
 from ansible_collections.rpmctl.rpmctl.plugins.module_utils import toml
-from ansible_collections.rpmctl.rpmctl.plugins.module_utils.rpmctl import Failed, Rpmctl
+from ansible_collections.rpmctl.rpmctl.plugins.module_utils.rpmctl import Failed, Rpmctl, runtime_of_user
 
 HIDDEN = "(not shown)"
 
@@ -287,6 +304,10 @@ def without_texts(plan):
     return dict(apps=apps, watcher=watcher)
 
 
+# What writes the options of a module to the machine's log. Ansible has no public way to say what goes there.
+LOGS = "_log_invocation"
+
+
 class Module(AnsibleModule):
     """`config` may hold secrets, and is shown nowhere. As an option with no_log its every word, names too, would be blotted out of all results."""
 
@@ -310,6 +331,8 @@ class Ecosystem:
         self.state = module.params["state"]
         self.only = module.params["only"] or []
         self.check = module.check_mode
+        if module.params["prune"] and self.only:
+            self.fail("prune and only exclude each other: apps left out by only are not gone from the file")
         self.path = self._path()
         self.text = self._text()
         self.result = dict(changed=False)
@@ -352,6 +375,8 @@ class Ecosystem:
             if self.check:
                 self.unknown(missing)
             self.fail("%s: install it first, by the role rpmctl.rpmctl.rpmctl for one" % missing)
+        if self.check and params["scope"] == "user" and not os.path.exists(os.path.join(runtime_of_user(), "bus")):
+            self.unknown("the service manager of %s does not run yet" % pwd.getpwuid(os.getuid()).pw_name)
         return Rpmctl(self.module, found, params["scope"], params["timeout"])
 
     # How it ends.
@@ -370,11 +395,16 @@ class Ecosystem:
 
     def failed(self, error):
         found = error.result
+        problems = found.get("problems", [])
+        if self.check and problems and all(one["machine"] for one in problems):
+            # Nothing has made the user, the folder, the code or the runtime yet.
+            self.result["problems"] = problems
+            self.unknown("; ".join("%s: %s" % (one["file"], one["message"]) for one in problems))
         more = without_texts(found) if found.get("apps") else {}
         for name, there in (("failed", "failures"), ("put_back", "put_back"), ("problems", "problems")):
             if found.get(name):
                 more[there] = found[name]
-        self.fail(to_text(error), **dict(self.result, changed=self.result["changed"] or bool(found.get("applied")), **more))
+        self.fail(to_text(error), **dict(self.result, changed=self.result["changed"] or bool(found.get("applied", found.get("changed"))), **more))
 
     # What it does.
 
@@ -387,15 +417,13 @@ class Ecosystem:
             flags += ["--only", ",".join(self.only)]
         if params["prune"]:
             flags.append("--prune")
-        written = False
+        file = None
         if self.text is not None:
             looked = ["apply", "-", "--stdin-filename", self.path, "--check"]
             plan = self.rpmctl.json(looked + flags, stdin=self.text)
-            written = read(self.path) != self.text
-            # What is not shown to others stays so.
-            closed = not written and os.stat(self.path).st_mode & 0o077 == 0
-            self.result["changed"] = written or not closed
-            if not self.check and self.result["changed"]:
+            file = self.file_change()
+            self.result["changed"] = file is not None
+            if not self.check and file:
                 write(self.path, self.text)
         elif self.check:
             if not os.path.exists(self.path):
@@ -404,8 +432,18 @@ class Ecosystem:
         if not self.check:
             plan = self.rpmctl.json(["apply", self.path] + flags)
         self.take(plan)
-        if written:
-            self.result["diff"].insert(0, dict(prepared="%s: another text %s\n" % (self.path, HIDDEN)))
+        if file:
+            self.result["diff"].insert(0, dict(prepared="%s: %s\n" % (self.path, file)))
+
+    def file_change(self):
+        """What has to happen to the file so that it has the text, and shows it to its owner alone."""
+        there = read(self.path)
+        if there is None:
+            return "a new file %s" % HIDDEN
+        if there != self.text:
+            return "another text %s" % HIDDEN
+        mode = os.stat(self.path).st_mode & 0o7777
+        return "mode %04o becomes 0600" % mode if mode & 0o077 else None
 
     def take(self, plan):
         self.result["changed"] = self.result["changed"] or plan["changed"]
@@ -435,10 +473,13 @@ class Ecosystem:
         names = self.names()
         if names:
             self.take(self.rpmctl.json(["delete", "--json", "--diff"] + self.checked() + ["--"] + names))
-        if self.text is not None and not self.only and os.path.lexists(self.path):
+        # As it was written: where the path is a link, what it points to.
+        file = os.path.realpath(self.path) if self.text is not None and not self.only else None
+        if file and os.path.lexists(file):
             self.result["changed"] = True
+            self.result.setdefault("diff", []).append(dict(prepared="%s: removed\n" % self.path))
             if not self.check:
-                os.unlink(self.path)
+                os.unlink(file)
 
     def act(self, verb):
         names = self.names()
@@ -449,8 +490,15 @@ class Ecosystem:
             args += ["--parallel", str(self.module.params["parallel"])]
         done = self.rpmctl.json(args + ["--"] + names)
         self.result["changed"] = done["changed"]
-        if "apps" in done:
-            self.result["apps"] = done["apps"]
+        for name in ("apps", "units", "boot"):
+            if name in done:
+                self.result[name] = done[name]
+        if self.check:
+            at_boot = "starts at boot no more" if verb == "stop" else "starts at boot"
+            does = ["would %s %s\n" % ("restart" if verb == "reload" else verb, unit) for unit in done["units"]]
+            does += ["%s: %s\n" % (target, at_boot) for target in done["boot"]]
+            if does:
+                self.result["diff"] = [dict(prepared="".join(does))]
 
     def checked(self):
         return ["--check"] if self.check else []
@@ -460,6 +508,9 @@ VERBS = dict(started="start", stopped="stop", restarted="restart", reloaded="rel
 
 
 def main():
+    if not callable(getattr(AnsibleModule, LOGS, None)):
+        # AnsibleModule logs when it is made, so there is none yet that could fail.
+        raise NotImplementedError("this ansible-core logs in another way, without AnsibleModule.%s, and would log the values of config" % LOGS)
     module = Module(
         argument_spec=dict(
             state=dict(type="str", choices=["present", "absent"] + list(VERBS), default="present"),
