@@ -119,7 +119,7 @@ fn one(app: &App, words: &Words<'_>) -> Vec<Finding> {
             ),
             Missing::Rpmctl(unit, path) => {
                 let what = format!(
-                    "{unit} calls {}, which is not there: systemctl restarts what runs, and waits for no readiness",
+                    "{unit} calls {}, which is not there: systemctl restarts what runs in its place, one after another, without health checks",
                     path.display()
                 );
                 found.push(Finding::warning("rpmctl", what, apply.clone()));

@@ -36,9 +36,20 @@ enum Kind {
     Rpm,
 }
 
+/// Of the user `app`, by that user's own manager.
+const MINE: &str = r#"
+[[apps]]
+name = "mine"
+script = "/bin/sleep"
+args = "infinity"
+max_memory_restart = "400M"
+"#;
+
 struct Machine {
     bed: Bed,
     kind: Kind,
+    /// How rpm is called.
+    rpm: &'static str,
 }
 
 impl Machine {
@@ -53,7 +64,14 @@ impl Machine {
         bed.write("/srv/next", 0o644, file(made().join("next")));
         bed.copy_in(nodes::express().join("node_modules"), "/srv/node_modules");
         bed.write("/srv/api/ecosystem.toml", 0o644, APP);
-        Machine { bed, kind }
+        bed.write("/srv/mine/ecosystem.toml", 0o644, MINE);
+        bed.sh_ok("useradd --uid 1001 idle && systemctl start user@1001.service");
+        // Until 4.18 Debian's is told that it is meant.
+        let rpm = match bed.run(&["rpm", "--force-debian", "--version"]).status {
+            0 => "rpm --force-debian --dbpath /var/lib/rpm",
+            _ => "rpm --dbpath /var/lib/rpm",
+        };
+        Machine { bed, kind, rpm }
     }
 
     #[track_caller]
@@ -62,9 +80,7 @@ impl Machine {
             Kind::Deb => format!("dpkg --install /srv/{which}"),
             // This machine's own packages are no .rpms.
             Kind::Rpm => {
-                format!(
-                    "rpm --force-debian --upgrade --oldpackage --nodeps --dbpath /var/lib/rpm /srv/{which}"
-                )
+                format!("{} --upgrade --oldpackage --nodeps /srv/{which}", self.rpm)
             }
         };
         self.quietly(&script);
@@ -72,9 +88,9 @@ impl Machine {
 
     #[track_caller]
     fn remove(&self) {
-        self.quietly(match self.kind {
-            Kind::Deb => "dpkg --remove rpmctl",
-            Kind::Rpm => "rpm --force-debian --erase --dbpath /var/lib/rpm rpmctl",
+        self.quietly(&match self.kind {
+            Kind::Deb => "dpkg --remove rpmctl".to_owned(),
+            Kind::Rpm => format!("{} --erase rpmctl", self.rpm),
         });
     }
 
@@ -123,8 +139,26 @@ impl Machine {
             .ok(&["systemctl", "show", "-P", "MainPID", "rpmctl-watch.service"])
     }
 
+    /// The process of the watcher of the user `app`; 0 without.
+    fn users_watcher(&self) -> u32 {
+        let ask = ["systemctl", "--user", "show", "-P", "MainPID"];
+        let ask = [&ask[..], &["rpmctl-watch.service"]].concat();
+        let said = self.bed.ok_as("app", &ask);
+        said.trim().parse().expect("a process")
+    }
+
+    /// A user who has a manager and never called rpmctl has no watcher.
     #[track_caller]
-    fn nothing_to_do(&self) {
+    fn idle_has_none(&self) {
+        let ask = ["systemctl", "--user", "--machine=1001@", "is-active"];
+        let state = self
+            .bed
+            .run(&[&ask[..], &["rpmctl-watch.service"]].concat());
+        assert_eq!(state.stdout, "inactive\n", "{state}");
+    }
+
+    #[track_caller]
+    fn plan_says(&self, code: i32) {
         let plan = [
             "rpmctl",
             "plan",
@@ -132,16 +166,26 @@ impl Machine {
             "/srv/api/ecosystem.toml",
         ];
         let plan = self.bed.run(&plan);
-        assert_eq!(plan.status, 0, "{plan}");
+        assert_eq!(plan.status, code, "{plan}");
     }
 
-    /// Every file by rpmctl's name or in a folder of that name, but for what a running instance has.
+    #[track_caller]
+    fn nothing_to_do(&self) {
+        self.plan_says(0);
+    }
+
+    /// What units and environment files name below /var/lib/rpmctl/shim.
+    fn loaded(&self) -> String {
+        self.bed.sh_ok("grep -rhoE '/var/lib/rpmctl/shim/[a-z0-9.-]+' /etc/rpmctl/env /etc/systemd/system | sort -u")
+    }
+
+    /// Every file by rpmctl's name or in a folder of that name, but for what a running instance has, and users in their homes.
     fn left(&self) -> String {
         self.bed.sh_ok(
-            "find / -xdev \\( -path /proc -o -path /sys -o -path /srv -o -path /var/log -o -path '/tmp/*' \\) -prune -o \
+            "find / -xdev \\( -path /proc -o -path /sys -o -path /srv -o -path /home -o -path /var/log -o -path '/tmp/*' \\) -prune -o \
                  \\( -name '*rpmctl*' -o -path '*/rpmctl/*' \\) ! -type d -print
              find /run/rpmctl -mindepth 1 -maxdepth 1 ! -name '*@*' 2>/dev/null || :
-             find / -xdev -type d -name rpmctl ! -path '/proc/*' ! -path '/sys/*' -print
+             find / -xdev -type d -name rpmctl ! -path '/proc/*' ! -path '/sys/*' ! -path '/home/*' -print
              cd /etc/systemd/system && find . -name '*api*' | sort",
         )
     }
@@ -166,6 +210,10 @@ fn until_it_runs(machine: &Machine) {
     bed.ok(&["rpmctl", "apply", "/srv/api/ecosystem.toml"]);
     bed.ok(&["rpmctl", "metrics", "--install"]);
     machine.answers();
+    bed.ok_as(
+        "app",
+        &["rpmctl", "apply", "--user", "/srv/mine/ecosystem.toml"],
+    );
     let own = bed.ok(&[
         "systemctl",
         "show",
@@ -180,9 +228,10 @@ fn until_it_runs(machine: &Machine) {
     assert!(!bed.exists("/etc/systemd/system/rpmctl-metrics.socket"));
     machine.nothing_to_do();
 
-    let runs = machine.runs();
+    let (runs, loaded) = (machine.runs(), machine.loaded());
     for version in ["next", "now"] {
-        let watcher = machine.watcher();
+        let (watcher, users) = (machine.watcher(), machine.users_watcher());
+        assert_ne!(users, 0);
         machine.install(version);
         assert_eq!(machine.runs(), runs, "after {version}");
         machine.answers();
@@ -192,14 +241,34 @@ fn until_it_runs(machine: &Machine) {
             watcher,
             "it runs the rpmctl that was replaced"
         );
+        let after = machine.users_watcher();
+        assert!(after != 0 && after != users, "{after}: the user's");
+        machine.idle_has_none();
         assert_eq!(
             bed.http_get("127.0.0.1:9209", "/metrics")
                 .expect("HTTP")
                 .status,
             200
         );
-        machine.nothing_to_do();
+        // What the next one loads into Node is another file; what runs keeps its own, and starts with it.
+        machine.plan_says(if version == "next" { 2 } else { 0 });
+        assert_eq!(machine.loaded(), loaded);
+        for file in loaded.lines() {
+            assert!(bed.exists(file), "{file} after {version}");
+        }
     }
+    machine.install("next");
+    bed.ok(&["systemctl", "restart", "api@0.service", "api@1.service"]);
+    machine.answers();
+    bed.ok(&["rpmctl", "apply", "/srv/api/ecosystem.toml"]);
+    assert_ne!(machine.loaded(), loaded);
+    machine.nothing_to_do();
+    let runs = machine.runs();
+    machine.install("now");
+    assert_eq!(machine.runs(), runs, "a step back after an apply");
+    machine.plan_says(2);
+    bed.ok(&["rpmctl", "apply", "/srv/api/ecosystem.toml"]);
+    assert_eq!(machine.loaded(), loaded);
 }
 
 /// It runs, starts again by order and by itself, and is what a next rpmctl finds.
@@ -212,6 +281,11 @@ fn removed(machine: &Machine) {
     machine.answers();
     assert!(!machine.is_active("rpmctl-watch.service"));
     assert!(!machine.is_active("rpmctl-metrics.socket"));
+    assert_eq!(machine.users_watcher(), 0);
+    if machine.kind == Kind::Rpm {
+        let left = "find /run/rpmctl -mindepth 1 -maxdepth 1 ! -name '*@*'";
+        assert_eq!(bed.sh_ok(left), "");
+    }
     by_the_clock(machine);
     starts_again(machine);
 
@@ -223,7 +297,61 @@ fn removed(machine: &Machine) {
         "apply had enabled it"
     );
     assert!(machine.is_active("rpmctl-metrics.socket"));
+    assert_ne!(machine.users_watcher(), 0, "apply had enabled it");
+    machine.idle_has_none();
     machine.nothing_to_do();
+}
+
+/// While another rpmctl is in use, its state is not the package's to take.
+fn another_is_in_use(machine: &Machine, end: impl Fn(&Machine)) {
+    let bed = &machine.bed;
+    let state = || bed.sh_ok("find /var/lib/rpmctl /run/rpmctl -type f | sort");
+    let watcher = "/etc/systemd/system/rpmctl-watch.service";
+    let cases = [
+        (
+            "cp /usr/bin/rpmctl /usr/local/bin/",
+            "rm /usr/local/bin/rpmctl",
+        ),
+        (
+            "cp /usr/bin/rpmctl /opt/ && sed 's,/usr/bin/,/opt/,' /usr/lib/systemd/system/rpmctl-watch.service \
+                 >/etc/systemd/system/rpmctl-watch.service && systemctl daemon-reload && systemctl restart rpmctl-watch.service",
+            "rm /opt/rpmctl /etc/systemd/system/rpmctl-watch.service && systemctl daemon-reload",
+        ),
+    ];
+    for (comes, goes) in cases {
+        bed.sh_ok(comes);
+        let before = state();
+        assert!(before.contains("/run/rpmctl/lock\n"), "{before}");
+        assert!(before.contains("/var/lib/rpmctl/generations/"), "{before}");
+        end(machine);
+        assert_eq!(state(), before, "{comes}");
+        if bed.exists(watcher) {
+            assert!(machine.is_active("rpmctl-watch.service"));
+        }
+        machine.answers();
+        bed.sh_ok(goes);
+        machine.install("now");
+        // The purge took links to a unit that was gone.
+        bed.ok(&["rpmctl", "apply", "/srv/api/ecosystem.toml"]);
+        machine.answers();
+    }
+}
+
+/// dpkg stops what it then does not remove: what ran runs again.
+fn not_removed_after_all(machine: &Machine) {
+    let bed = &machine.bed;
+    bed.ok(&["/var/lib/dpkg/info/rpmctl.prerm", "remove"]);
+    let watchers = || {
+        [
+            machine.is_active("rpmctl-watch.service"),
+            machine.is_active("rpmctl-metrics.socket"),
+            machine.users_watcher() != 0,
+        ]
+    };
+    assert_eq!(watchers(), [false; 3]);
+    bed.ok(&["/var/lib/dpkg/info/rpmctl.postinst", "abort-remove"]);
+    assert_eq!(watchers(), [true; 3]);
+    machine.idle_has_none();
 }
 
 /// What `cron_restart` asks for, without rpmctl: one after another.
@@ -280,6 +408,8 @@ fn life_of_the_deb() {
     let bed = &machine.bed;
     until_it_runs(&machine);
     removed(&machine);
+    not_removed_after_all(&machine);
+    another_is_in_use(&machine, |it| it.quietly("dpkg --purge rpmctl"));
 
     let runs = machine.runs();
     machine.quietly("dpkg --purge rpmctl");
@@ -287,7 +417,7 @@ fn life_of_the_deb() {
     machine.answers();
     starts_again(&machine);
     let left = machine.left();
-    let named = bed.sh_ok("grep -rhoE '/var/lib/rpmctl/shim/[a-z0-9.-]+' /etc/rpmctl/env /etc/systemd/system | sort -u");
+    let named = machine.loaded();
     let mut expected: Vec<&str> = vec!["/etc/rpmctl", "/etc/rpmctl/env/api.env", "/var/lib/rpmctl"];
     expected.extend(named.lines());
     let mut rest: Vec<&str> = left
@@ -320,6 +450,15 @@ fn life_of_the_deb() {
 #[test]
 fn life_of_the_rpm() {
     let machine = Machine::boot(Kind::Rpm);
+    let bed = &machine.bed;
     until_it_runs(&machine);
     removed(&machine);
+    another_is_in_use(&machine, Machine::remove);
+
+    bed.ok_as("app", &["rpmctl", "delete", "--user", "all"]);
+    bed.ok(&["rpmctl", "metrics", "--uninstall"]);
+    bed.ok(&["rpmctl", "delete", "all"]);
+    machine.remove();
+    bed.ok(&["rm", "-r", "/etc/rpmctl", "/var/lib/rpmctl"]);
+    assert_eq!(machine.left(), "");
 }
