@@ -1,6 +1,6 @@
 //! What a release says of itself is one thing: the version, the Rust it needs, the crates it is made of, the changelog's form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -96,49 +96,30 @@ fn the_changelog_has_its_form() {
     );
 }
 
-/// The crates of Cargo.lock that are linked into the program, without what runs at build time alone; `without`: not what rpmctl has by it.
-fn linked<'a>(metadata: &'a Value, without: Option<&str>) -> BTreeSet<&'a str> {
-    let list = |value: &'a Value| value.as_array().expect("a list").iter();
-    let text = |value: &'a Value| value.as_str().expect("text");
-    let packages: BTreeMap<&str, &Value> = list(&metadata["packages"])
-        .map(|it| (text(&it["id"]), it))
-        .collect();
-    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"]["nodes"])
-        .map(|it| (text(&it["id"]), it))
-        .collect();
-    let root = text(&metadata["resolve"]["root"]);
-    let is_macro = |package: &'a Value| {
-        list(&package["targets"]).any(|target| list(&target["kind"]).any(|it| it == "proc-macro"))
-    };
-    let mut seen = BTreeSet::new();
-    let mut waiting = vec![root];
-    while let Some(at) = waiting.pop() {
-        if !seen.insert(at) {
-            continue;
+/// The crates that are linked into the program as it is built: `cargo tree` leaves out what only an option would bring, and what runs
+/// at build time. `without`: not what rpmctl has by it alone.
+fn linked(tree: &str, without: Option<&str>) -> BTreeSet<String> {
+    let mut crates = BTreeSet::new();
+    let mut left_out = false;
+    for line in tree.lines() {
+        let named = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        let depth = &line[..line.len() - named.len()];
+        let (name, _) = named.split_once(' ').expect("a crate and its version");
+        match depth {
+            "0" => continue,
+            "1" => left_out = without == Some(name),
+            _ => {}
         }
-        for dependency in list(&nodes[at]["deps"]) {
-            let package = packages[text(&dependency["pkg"])];
-            let left_out = at == root && without.is_some_and(|it| package["name"] == it);
-            let used = list(&dependency["dep_kinds"]).any(|it| it["kind"].is_null());
-            if used && !left_out && !is_macro(package) {
-                waiting.push(text(&package["id"]));
-            }
+        if !left_out {
+            crates.insert(named.to_owned());
         }
     }
-    seen.remove(root);
-    seen
+    crates
 }
 
-fn metadata() -> Value {
+fn cargo(arguments: &[&str]) -> Vec<u8> {
     let ran = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--filter-platform",
-            TARGET,
-        ])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo");
@@ -147,13 +128,42 @@ fn metadata() -> Value {
         "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
-    serde_json::from_slice(&ran.stdout).expect("cargo's JSON")
+    ran.stdout
+}
+
+fn tree() -> String {
+    let tree = cargo(&[
+        "tree",
+        "--locked",
+        "--target",
+        TARGET,
+        "--edges",
+        "normal,no-proc-macro",
+        "--prefix",
+        "depth",
+        "--no-dedupe",
+        "--format",
+        "{p}",
+    ]);
+    String::from_utf8(tree).expect("text")
+}
+
+fn metadata() -> Value {
+    let metadata = cargo(&[
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--filter-platform",
+        TARGET,
+    ]);
+    serde_json::from_slice(&metadata).expect("cargo's JSON")
 }
 
 #[test]
 fn every_crate_is_there_for_a_reason() {
-    let metadata = metadata();
-    let all = linked(&metadata, None);
+    let tree = tree();
+    let all = linked(&tree, None);
     let manifest: toml::Table = read("Cargo.toml").parse().expect("Cargo.toml");
     let direct: Vec<&String> = manifest["dependencies"]
         .as_table()
@@ -177,7 +187,7 @@ fn every_crate_is_there_for_a_reason() {
         .collect();
     assert_eq!(rows.len(), direct.len());
     for (row, name) in rows.iter().zip(direct) {
-        let alone = all.len() - linked(&metadata, Some(name)).len();
+        let alone = all.len() - linked(&tree, Some(name)).len();
         let starts = format!("| {name} | {alone} | ");
         assert!(
             row.starts_with(&starts) && row.len() > starts.len() + 2,
@@ -186,7 +196,34 @@ fn every_crate_is_there_for_a_reason() {
     }
 }
 
-/// clippy sees to our own code (incompatible_msrv); what others need is in their manifests.
+/// What goes with the packages, and the notices of the standard library with it.
+#[test]
+fn every_licence_is_named() {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/third-party");
+    let ran = Command::new(program).output().expect("python3");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    let text = String::from_utf8(ran.stdout).expect("text");
+    let (named, texts) = text.split_once("\n\n").expect("a list, then texts");
+    let mut named: Vec<&str> = named.lines().collect();
+    let rust = named.pop().unwrap_or_default();
+    assert!(rust.starts_with("Rust's standard library "), "{rust}");
+    assert!(texts.contains("\nRust's standard library "));
+    let named: BTreeSet<String> = named
+        .iter()
+        .map(|line| {
+            let (one, licence) = line.split_once(": ").expect("a crate and its licence");
+            assert_ne!(licence, "");
+            one.replace(' ', " v")
+        })
+        .collect();
+    assert_eq!(named, linked(&tree(), None));
+}
+
+/// What others need is in their manifests; our own code is checked by that Rust itself, by packaging/release.
 #[test]
 fn no_crate_needs_a_newer_rust() {
     let metadata = metadata();
