@@ -239,3 +239,36 @@ fn no_crate_needs_a_newer_rust() {
     assert_eq!(newer, Vec::<String>::new(), "rust-version is {RUST}");
     assert!(read("README.md").contains(&format!("It needs Rust {RUST} or later")));
 }
+
+/// docs/systemd-versions.md is of tests/versions/run: it has each directive that doctor knows, and says the same of each version.
+#[test]
+fn the_table_of_systemd_versions_is_of_these_directives() {
+    use rpmctl::doctor::directives::{FROM, UNTIL, unknown};
+    let table = read("docs/systemd-versions.md");
+    let cells = |first: &str| -> Vec<String> {
+        let row = table
+            .lines()
+            .find(|line| line.starts_with(&format!("| {first} |")));
+        let row = row.unwrap_or_else(|| panic!("no row {first}: tests/versions/run writes it"));
+        let cells = row
+            .trim_matches('|')
+            .split(" | ")
+            .map(|cell| cell.trim().to_owned());
+        cells.skip(1).collect()
+    };
+    let versions: Vec<u32> = cells("systemd")
+        .iter()
+        .map(|cell| cell.parse().expect("a version"))
+        .collect();
+    assert_eq!(versions, [247, 252, 257, 262]);
+    for (directive, _) in FROM.iter().chain(&UNTIL) {
+        for (version, cell) in versions.iter().zip(cells(&format!("{directive}="))) {
+            let known = unknown(directive, *version).is_none();
+            assert_eq!(
+                cell.split(':').next(),
+                Some(if known { "yes" } else { "no" }),
+                "{directive}= on {version}"
+            );
+        }
+    }
+}

@@ -32,16 +32,21 @@ require('http').createServer((request, response) => {
 }).listen(process.env.PORT);
 "#;
 
-/// Maps a big file of the disk and reads it again and again: page cache, and resident, but not its own.
+/// Maps big files of the disk and reads them again and again: page cache, and resident, but not its own.
 const READER: &str = r#"
-import mmap, os, shutil, time
-file = open(os.path.realpath(shutil.which('node')), 'rb')
-pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+import glob, mmap, os, shutil, time
+# Debian's newer Node is a small program and big libraries.
+names = {os.path.realpath(shutil.which('node'))}
+for library in ('libnode.so.*', 'libicudata.so.*'):
+    names.update(os.path.realpath(name) for name in glob.glob('/usr/lib/*/' + library))
+files = [open(name, 'rb') for name in sorted(names)]
+maps = [mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) for file in files]
 while True:
-    total = sum(pages[at] for at in range(0, len(pages), 4096))
-    file.seek(0)
-    while file.read(1 << 20):
-        pass
+    total = sum(pages[at] for pages in maps for at in range(0, len(pages), 4096))
+    for file in files:
+        file.seek(0)
+        while file.read(1 << 20):
+            pass
     print('read', flush=True)
     time.sleep(0.2)
 "#;
