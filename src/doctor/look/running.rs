@@ -129,7 +129,15 @@ async fn rows(
                     seen.down.push((instance(), state, row.why.clone()));
                 }
                 State::Stopped => seen.stopped.push(instance()),
-                _ => {}
+                // In a loop of restarts it is seen at any point of it.
+                State::Launching | State::Stopping => {
+                    let crashes = row.crashes.or(row.restarts).unwrap_or(0);
+                    if crashes > 0 {
+                        let state = format!("not up, after {crashes} restarts");
+                        seen.down.push((instance(), state, row.why.clone()));
+                    }
+                }
+                State::Online => {}
             }
             if let Some(why) = row.health.as_ref().and_then(Health::why) {
                 seen.unhealthy.push((instance(), why));
